@@ -1,0 +1,52 @@
+# `make demo` and `make test` need nothing but Python 3.11 to 3.13 and make; both set up what they use, once.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help demo test check dev bench clean setup lock
+
+BIN := .venv/bin
+CODE := src orchestration assets resources sensors
+UV := $(shell command -v uv 2>/dev/null)
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+demo: .venv/.ready  ## three days of a made-up tenant, from collection to mail
+	@$(BIN)/clientlore demo
+
+dev: .venv/.ready  ## the Dagster UI and its daemon, on loopback
+	@$(BIN)/python -m orchestration dev
+
+test: .venv/.ready .venv-library/.ready  ## every test
+	@$(BIN)/python -m tools.run_tests
+
+check: .venv/.ready  ## lint, format, types, layers, definitions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/dg check defs
+
+bench: .venv/.ready  ## what each stage costs, side by side with what Dagster adds
+	@$(BIN)/python -m bench
+
+setup: .venv/.ready .venv-library/.ready  ## the environments alone
+
+lock:  ## resolve the dependencies anew (needs uv)
+	@$(if $(UV),,$(error `make lock` needs uv: https://docs.astral.sh/uv))
+	@$(UV) pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 \
+	  --no-header --no-annotate --no-emit-index-url -q $(LOCK_ARGS) -o requirements.lock
+
+clean:  ## the environments and caches; the home .clientlore stays
+	@rm -rf .venv .venv-library dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	@find $(CODE) tests bench tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.ready: requirements.lock pyproject.toml
+	@./tools/make_venv .venv requirements.lock
+	@touch $@
+
+# The library alone, without Dagster: proves that it needs none.
+.venv-library/.ready: .venv/.ready tools/library_lock.py
+	@mkdir -p .venv-library
+	@$(BIN)/python -m tools.library_lock > .venv-library/requirements.lock
+	@./tools/make_venv .venv-library .venv-library/requirements.lock
+	@touch $@

@@ -1,0 +1,73 @@
+"""The tables of the control plane: what they hold and what must be unique. Nothing here runs a query.
+
+Tenant comes first in every key. Instants are UTC. The migrations in `control/migrations` build exactly
+this; a test compares the two.
+"""
+
+from clientlore.control.tables.base import metadata
+from clientlore.control.tables.audit import (
+    alerts,
+    audit_log,
+)
+from clientlore.control.tables.collection import (
+    collections,
+    quarantine,
+    raw_batches,
+    source_state,
+    sources,
+)
+from clientlore.control.tables.mail import (
+    email_logs,
+    notifications,
+    outbox,
+    windows,
+)
+from clientlore.control.tables.memory import (
+    memory_log,
+)
+from clientlore.control.tables.people import (
+    assignments,
+    clients,
+    contacts,
+    tenants,
+    user_preferences,
+    users,
+)
+from clientlore.control.tables.schedules import (
+    automation_schedules,
+    beats,
+    config_snapshots,
+    fires,
+    runs,
+    stage_runs,
+    tenant_days,
+)
+
+__all__ = [
+    "alerts",
+    "assignments",
+    "audit_log",
+    "automation_schedules",
+    "beats",
+    "clients",
+    "collections",
+    "config_snapshots",
+    "contacts",
+    "email_logs",
+    "fires",
+    "memory_log",
+    "metadata",
+    "notifications",
+    "outbox",
+    "quarantine",
+    "raw_batches",
+    "runs",
+    "source_state",
+    "sources",
+    "stage_runs",
+    "tenant_days",
+    "tenants",
+    "user_preferences",
+    "users",
+    "windows",
+]

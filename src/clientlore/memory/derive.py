@@ -1,0 +1,197 @@
+"""From the sources of a day to operations on memory: what is new is added, what changed revised, what vanished retracted.
+
+What a person did to a memory is never touched: a rerun neither brings back what they retracted nor retracts what
+they revised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy.engine import Connection
+
+from clientlore.control.snapshots import Snapshot
+from clientlore.memory import log
+from clientlore.memory.fold import alive, canonical, fold, operations_frame
+from clientlore.memory.log import Operation, memory_id_for
+from clientlore.monitoring import raw
+from clientlore.monitoring.events import MEMBERS
+from clientlore.monitoring.relevance import RELEVANCE
+from clientlore.storage.lake import Lake
+
+ACTOR = "asset:core/memory_log"
+VERSION = "m1"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A memory that the sources of a day call for."""
+
+    owner_id: str
+    kind: str
+    text: str
+    origin: str
+    recorded_at: datetime
+    valid_from: datetime | None
+    attributes: Mapping[str, Any]
+    sources: tuple[str, ...]
+    reason: str
+
+
+def wanted_of_day(lake: Lake, snapshot: Snapshot) -> list[Wanted]:
+    """What the scored events and the CRM activities of a day call for, by origin."""
+    found = _from_events(lake, snapshot) + _from_activities(lake, snapshot)
+    return sorted(found, key=lambda wanted: (wanted.origin, wanted.owner_id))
+
+
+def operations_for(
+    connection: Connection, snapshot: Snapshot, wanted: Sequence[Wanted]
+) -> list[Operation]:
+    """The operations by which memory becomes what a day calls for; none where it is so already."""
+    tenant_id, day = snapshot.tenant_id, snapshot.day
+    by_id = {memory_id_for(tenant_id, w.owner_id, w.kind, w.origin): w for w in wanted}
+    touched = {row["memory_id"] for row in log.of_day(connection, tenant_id, day)} | set(by_id)
+    before = operations_frame(log.read(connection, tenant_id, memory_ids=touched))
+    state = {row["memory_id"]: row for row in fold(before).iter_rows(named=True)}
+    living = set(alive(fold(before))["memory_id"])
+    latest = max((w.recorded_at for w in wanted), default=None)
+    operations: list[Operation] = []
+    for memory_id, want in by_id.items():
+        held = state.get(memory_id)
+        if held is not None and not _ours(held):
+            continue
+        if held is not None and memory_id in living:
+            # A later day may have told it anew: an earlier day made again does not undo that.
+            if _same(held, want) or held["revised_at"] > want.recorded_at:
+                continue
+        operations.append(
+            Operation(
+                tenant_id=tenant_id,
+                owner_id=want.owner_id,
+                memory_id=memory_id,
+                op="revise" if memory_id in living else "add",
+                kind=want.kind,
+                text=want.text,
+                recorded_at=want.recorded_at,
+                actor=ACTOR,
+                reason=want.reason,
+                origin=want.origin,
+                origin_day=day,
+                generation=0 if held is None else held["operations"],
+                valid_from=want.valid_from,
+                attributes=want.attributes,
+                sources=want.sources,
+            )
+        )
+    for memory_id in sorted(living - set(by_id)):
+        held = state[memory_id]
+        if not _ours(held):
+            continue
+        operations.append(
+            Operation(
+                tenant_id=tenant_id,
+                owner_id=held["owner_id"],
+                memory_id=memory_id,
+                op="retract",
+                kind=None,
+                text=None,
+                recorded_at=max(latest or held["revised_at"], held["revised_at"]),
+                actor=ACTOR,
+                reason="the sources of the day no longer give rise to it",
+                origin=f"retract:{memory_id}",
+                origin_day=day,
+                generation=held["operations"],
+            )
+        )
+    return operations
+
+
+def _ours(held: Mapping[str, Any]) -> bool:
+    return bool(held["last_actor"] == ACTOR)
+
+
+def _same(held: Mapping[str, Any], want: Wanted) -> bool:
+    return (
+        held["text"] == want.text
+        and held["attributes"] == canonical(want.attributes)
+        and held["valid_from"] == want.valid_from
+    )
+
+
+def _from_events(lake: Lake, snapshot: Snapshot) -> list[Wanted]:
+    tenant_id, day = snapshot.tenant_id, snapshot.day
+    members = lake.scan(MEMBERS, [tenant_id], [day]).select("item_id", "title", "url", "publisher")
+    rows = lake.collect(
+        RELEVANCE,
+        lake.scan(RELEVANCE, [tenant_id], [day])
+        .filter(pl.col("score") >= snapshot.setting("memory_threshold"))
+        .join(members, on="item_id", how="left"),
+    )
+    return [
+        Wanted(
+            owner_id=row["client_id"],
+            kind="event",
+            text=_sentence(row["title"], row["summary"]),
+            origin=f"event:{row['event_id']}:{row['client_id']}",
+            recorded_at=row["collected_at"],
+            valid_from=row["published_at"] or row["collected_at"],
+            attributes={
+                "event_id": row["event_id"],
+                "category": row["category"],
+                "importance": row["score"],
+                "confidence": row["confidence"],
+                "url": row["url"],
+                "publisher": row["publisher"],
+                "source_mode": row["source_mode"],
+                "method": row["method"],
+            },
+            sources=(f"event:{row['event_id']}", f"item:{row['item_id']}"),
+            reason="a relevant event",
+        )
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def _from_activities(lake: Lake, snapshot: Snapshot) -> list[Wanted]:
+    tenant_id, day = snapshot.tenant_id, snapshot.day
+    owners = {c.external_id: c.client_id for c in snapshot.clients if c.external_id}
+    rows = lake.collect(
+        raw.CRM_ACTIVITIES,
+        lake.scan(raw.CRM_ACTIVITIES, [tenant_id], [day])
+        .filter(
+            (pl.col("source_mode") == "live") | pl.lit(snapshot.mode == "mock"),
+            pl.col("account_id").is_in(list(owners)),
+        )
+        .sort("collected_at", "response_id", "position")
+        .unique("activity_id", keep="last", maintain_order=True),
+    )
+    return [
+        Wanted(
+            owner_id=owners[row["account_id"]],
+            kind="activity",
+            text=_sentence(row["subject"], row["text"]),
+            origin=f"activity:{row['source_id']}:{row['activity_id']}",
+            recorded_at=row["collected_at"],
+            valid_from=row["occurred_at"],
+            attributes={
+                "activity_id": row["activity_id"],
+                "activity": row["kind"],
+                "source_mode": row["source_mode"],
+            },
+            sources=(f"response:{row['response_id']}#{row['position']}",),
+            reason="an activity in the CRM",
+        )
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def _sentence(title: str | None, text: str | None) -> str:
+    """Title and text as one text; the text alone where it begins with the title."""
+    title, text = (title or "").strip(), (text or "").strip()
+    if not text or text.lower().startswith(title.lower()):
+        return text or title
+    return f"{title.rstrip('.')}. {text}"

@@ -1,0 +1,372 @@
+"""The index of memory in LanceDB: the state as it stands, found by stemmed words, and by meaning if there is an embedder.
+
+It follows the log: how far it has come is kept beside it, and whatever is appended is caught up. In doubt it is
+rebuilt, which costs about a second for 100,000 operations.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from clientlore.errors import BusyError, ConfigurationError, StoreError
+from clientlore.memory import log
+from clientlore.memory.fold import alive, fold, operations_frame
+from clientlore.storage.files import write_bytes
+from clientlore.storage.vectors import quoted
+from clientlore.workspace import Workspace
+
+INDEX_VERSION = 1
+RRF_K = 60
+"""Constant of reciprocal rank fusion (Cormack, Clarke, Buettcher 2009)."""
+OPTIMIZE_AFTER = 1_000
+"""Rows outside the full-text index after which it is brought up to date; until then they are found by a scan."""
+
+_TIME = pa.timestamp("us", tz="UTC")
+SCHEMA = pa.schema(
+    [
+        ("memory_id", pa.string()),
+        ("tenant_id", pa.string()),
+        ("owner_id", pa.string()),
+        ("kind", pa.string()),
+        ("text", pa.string()),
+        ("attributes", pa.string()),
+        ("valid_from", _TIME),
+        ("valid_to", _TIME),
+        ("recorded_at", _TIME),
+        ("revised_at", _TIME),
+        ("sources", pa.list_(pa.string())),
+    ]
+)
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors.
+
+    Attributes:
+        model: Its name, part of the table's name: vectors of two models are never compared.
+        dimension: Length of its vectors.
+    """
+
+    model: str
+    dimension: int
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Array of shape (len(texts), dimension), float32, rows of length 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A memory that was found.
+
+    Attributes:
+        score: The larger the better; comparable within one search only.
+        legs: Rank in each leg of the search, from 1.
+    """
+
+    memory_id: str
+    owner_id: str
+    kind: str
+    text: str
+    score: float
+    recorded_at: datetime
+    attributes: dict[str, Any]
+    sources: tuple[str, ...]
+    legs: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The answer of a search.
+
+    Attributes:
+        mode: `lexical` or `hybrid`: what was really done.
+        behind: Operations that the index has not caught up with yet, because somebody else was writing.
+    """
+
+    hits: tuple[Hit, ...]
+    mode: str
+    behind: int = 0
+
+
+@dataclass(frozen=True)
+class IndexState:
+    """How an update of the index went."""
+
+    rows: int
+    applied: int
+    rebuilt: bool
+    head: int
+
+
+class MemoryStore:
+    """The memory of all tenants of a workspace.
+
+    Args:
+        workspace: The stores.
+        embedder: Makes vectors; without one, search is by words alone and says so.
+    """
+
+    def __init__(self, workspace: Workspace, embedder: Embedder | None = None) -> None:
+        self._workspace = workspace
+        self._embedder = embedder
+
+    @property
+    def table_name(self) -> str:
+        """The table, named for model and dimension where there are vectors."""
+        if self._embedder is None:
+            return "memories"
+        plain = "".join(c if c.isalnum() else "_" for c in self._embedder.model)
+        return f"memories_{plain}_{self._embedder.dimension}"
+
+    def state(self, tenant_id: str, as_of: datetime | None = None) -> pl.DataFrame:
+        """The memories of a tenant as they stand now, or as they were known at an instant; from the log alone."""
+        with self._workspace.control.read() as connection:
+            rows = log.read(connection, tenant_id)
+        return alive(fold(operations_frame(rows), as_of))
+
+    def update(self, tenant_id: str, *, rebuild: bool = False) -> IndexState:
+        """Brings the index up to the log. The caller holds the tenant's lock.
+
+        Args:
+            tenant_id: Whose.
+            rebuild: Make it anew, whatever is there.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        with self._workspace.control.read() as connection:
+            head = log.head(connection, tenant_id)
+            mark = 0 if rebuild else self._mark(tenant_id)
+            table = None if rebuild or mark == 0 else self._open(tenant_id)
+            changed = set() if table is None else log.touched(connection, tenant_id, mark)
+            rows = log.read(
+                connection, tenant_id, memory_ids=None if table is None else changed
+            )
+        state = fold(operations_frame(rows))
+        living = alive(state)
+        try:
+            if table is None:
+                table = self._workspace.vectors.replace(
+                    tenant_id,
+                    self.table_name,
+                    self._arrow(living),
+                    text_columns=("text",),
+                    scalar_columns=("memory_id", "owner_id"),
+                )
+                rebuilt = True
+            else:
+                rebuilt = False
+                self._apply(table, living, sorted(changed))
+            count = int(table.count_rows())
+        except (RuntimeError, ValueError, OSError) as error:
+            raise StoreError(
+                f"The memory index of tenant '{tenant_id}' cannot be written ({_first_line(error)})",
+                f"Run `clientlore memory rebuild --tenant {tenant_id}`.",
+            ) from error
+        self._set_mark(tenant_id, head)
+        return IndexState(count, len(rows), rebuilt, head)
+
+    def search(
+        self,
+        tenant_id: str,
+        query: str,
+        *,
+        owners: Sequence[str] | None = None,
+        kinds: Sequence[str] | None = None,
+        limit: int = 10,
+    ) -> Found:
+        """Finds memories by words, stemmed; and by meaning where there is an embedder.
+
+        The index is brought up to the log first, so that whatever was acknowledged is found; where another run
+        is just writing, the answer says how many operations it is behind.
+
+        Args:
+            tenant_id: Whose memory. Rows of nobody else are ever looked at.
+            query: Words.
+            owners: Only memories about these; None for all of the tenant's.
+            kinds: Only of these kinds.
+            limit: At most this many, 1 to 1,000.
+
+        Raises:
+            ConfigurationError: The limit is out of range, or the query is empty.
+        """
+        if not 1 <= limit <= 1_000:
+            raise ConfigurationError(f"A limit of {limit} cannot be", "Ask for 1 to 1,000.")
+        if not query.strip():
+            raise ConfigurationError("There is nothing to search for", "Give some words.")
+        mode = "lexical" if self._embedder is None else "hybrid"
+        if owners is not None and not owners:
+            return Found((), mode)
+        behind = self._catch_up(tenant_id)
+        table = self._open(tenant_id)
+        if table is None:
+            return Found((), mode, behind)
+        where = _filter(tenant_id, owners, kinds)
+        legs = {"lexical": _lexical(table, query, where, limit)}
+        if self._embedder is not None:
+            vector = self._embedder.embed([query])[0]
+            legs["vector"] = _by_vector(table, vector, where, limit)
+        return Found(_fused(legs, limit), mode, behind)
+
+    def duplicates(self, tenant_id: str) -> list[str]:
+        """Ids that stand more than once in the index: LanceDB lets two writers insert one new key twice."""
+        table = self._open(tenant_id)
+        if table is None:
+            return []
+        ids = pl.Series(table.search().select(["memory_id"]).limit(None).to_arrow()["memory_id"])
+        return sorted(ids.filter(ids.is_duplicated()).unique().to_list())
+
+    def behind(self, tenant_id: str) -> int:
+        """How many operations of the log the index has not caught up with."""
+        with self._workspace.control.read() as connection:
+            return max(0, log.head(connection, tenant_id) - self._mark(tenant_id))
+
+    def _catch_up(self, tenant_id: str) -> int:
+        if not self.behind(tenant_id):
+            return 0
+        try:
+            with self._workspace.locks.hold(tenant_id, "a search"):
+                self.update(tenant_id)
+        except BusyError:
+            return self.behind(tenant_id)
+        return 0
+
+    def _open(self, tenant_id: str) -> Any:
+        return self._workspace.vectors.open(tenant_id, self.table_name)
+
+    def _apply(self, table: Any, living: pl.DataFrame, changed: list[str]) -> None:
+        if not living.is_empty():
+            (
+                table.merge_insert("memory_id")
+                .when_matched_update_all()
+                .when_not_matched_insert_all()
+                .execute(self._arrow(living))
+            )
+        gone = sorted(set(changed) - set(living["memory_id"]))
+        for start in range(0, len(gone), 500):
+            listed = ", ".join(quoted(i) for i in gone[start : start + 500])
+            table.delete(f"memory_id IN ({listed})")
+        if len(changed) >= OPTIMIZE_AFTER or _unindexed(table) >= OPTIMIZE_AFTER:
+            table.optimize()
+
+    def _arrow(self, state: pl.DataFrame) -> pa.Table:
+        # Polars writes large strings, of which LanceDB makes no scalar index.
+        rows = state.select(SCHEMA.names).to_arrow().cast(SCHEMA)
+        if self._embedder is None:
+            return rows
+        size = self._embedder.dimension
+        made = np.zeros((0, size), dtype=np.float32)
+        if rows.num_rows:
+            made = np.asarray(self._embedder.embed(state["text"].to_list()), dtype=np.float32)
+        if made.shape[1] != size:
+            raise ConfigurationError(
+                f"The embedder {self._embedder.model} says {size} dimensions and gives {made.shape[1]}",
+                "Correct EMBEDDING_DIMENSIONS.",
+            )
+        flat = pa.array(made.ravel(), pa.float32())
+        return rows.append_column("vector", pa.FixedSizeListArray.from_arrays(flat, size))
+
+    def _mark_path(self, tenant_id: str) -> Any:
+        return self._workspace.vectors.root / tenant_id / f"{self.table_name}.json"
+
+    def _mark(self, tenant_id: str) -> int:
+        """Up to where the index has come; 0 where there is none, or one of another version."""
+        try:
+            mark = json.loads(self._mark_path(tenant_id).read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+        if mark.get("version") != INDEX_VERSION:
+            return 0
+        return int(mark["seq"])
+
+    def _set_mark(self, tenant_id: str, seq: int) -> None:
+        content = json.dumps({"version": INDEX_VERSION, "seq": seq})
+        write_bytes(self._mark_path(tenant_id), content.encode())
+
+
+def _filter(tenant_id: str, owners: Sequence[str] | None, kinds: Sequence[str] | None) -> str:
+    parts = [f"tenant_id = {quoted(tenant_id)}"]
+    if owners is not None:
+        parts.append(f"owner_id IN ({', '.join(quoted(o) for o in owners)})")
+    if kinds:
+        parts.append(f"kind IN ({', '.join(quoted(k) for k in kinds)})")
+    return " AND ".join(parts)
+
+
+def _lexical(table: Any, query: str, where: str, limit: int) -> pl.DataFrame:
+    from lancedb.query import MatchQuery
+
+    found = (
+        table.search(MatchQuery(query, "text"), query_type="fts")
+        .where(where, prefilter=True)
+        .limit(limit)
+        .to_arrow()
+    )
+    return _ranked(found, "_score", descending=True)
+
+
+def _by_vector(table: Any, vector: np.ndarray, where: str, limit: int) -> pl.DataFrame:
+    found = (
+        table.search(vector.astype(np.float32), vector_column_name="vector")
+        .distance_type("cosine")
+        .where(where, prefilter=True)
+        .limit(limit)
+        .to_arrow()
+    )
+    return _ranked(found, "_distance", descending=False)
+
+
+def _ranked(found: pa.Table, by: str, *, descending: bool) -> pl.DataFrame:
+    frame = pl.DataFrame(found)
+    return frame.sort(
+        [by, "recorded_at", "memory_id"], descending=[descending, True, False]
+    ).with_columns(leg_score=pl.col(by).cast(pl.Float64))
+
+
+def _fused(legs: dict[str, pl.DataFrame], limit: int) -> tuple[Hit, ...]:
+    """One leg keeps its own scores; two are fused by reciprocal rank, ties going to the words."""
+    ranks: dict[str, dict[str, int]] = {}
+    rows: dict[str, dict[str, Any]] = {}
+    for leg, frame in legs.items():
+        for rank, row in enumerate(frame.iter_rows(named=True), start=1):
+            ranks.setdefault(row["memory_id"], {})[leg] = rank
+            rows.setdefault(row["memory_id"], row)
+
+    def score(memory_id: str) -> float:
+        if len(legs) == 1:
+            return float(rows[memory_id]["leg_score"])
+        return sum(1.0 / (RRF_K + rank) for rank in ranks[memory_id].values())
+
+    first = sorted(rows, key=lambda m: (-score(m), ranks[m].get("lexical", limit + 1), m))
+    return tuple(
+        Hit(
+            memory_id=memory_id,
+            owner_id=rows[memory_id]["owner_id"],
+            kind=rows[memory_id]["kind"],
+            text=rows[memory_id]["text"],
+            score=round(score(memory_id), 6),
+            recorded_at=rows[memory_id]["recorded_at"],
+            attributes=json.loads(rows[memory_id]["attributes"]),
+            sources=tuple(rows[memory_id]["sources"] or ()),
+            legs=ranks[memory_id],
+        )
+        for memory_id in first[:limit]
+    )
+
+
+def _unindexed(table: Any) -> int:
+    stats = [table.index_stats(index.name) for index in table.list_indices()]
+    return max((int(s.num_unindexed_rows) for s in stats if s is not None), default=0)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,395 @@
+"""Collection: ask every source of a tenant at once, keep the bytes, note how each did.
+
+One source's failure marks that source and its client; the others go on. What a source said last (ETag, moved,
+gone) is stored only after what it covers is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import Any, Literal
+
+from clientlore.control import quarantine, sources
+from clientlore.control.model import Client, Source, SourceState, Tenant
+from clientlore.errors import BadDataError, ConfigurationError, ProviderError, RetriableError
+from clientlore.monitoring import raw
+from clientlore.providers.base import Ask, Fetched, Parsed, Response
+from clientlore.providers.http import Http, open_client
+from clientlore.providers.registry import KINDS
+from clientlore.run_context import RunContext
+from clientlore.storage.lake import Table
+
+Outcome = Literal["collected", "unchanged", "empty", "degraded", "failed", "skipped"]
+LONGEST_PAUSE = timedelta(days=1)
+"""The longest time for which a server's Retry-After is believed."""
+
+
+@dataclass(frozen=True)
+class SourceOutcome:
+    """How one source did."""
+
+    source: Source
+    outcome: Outcome
+    state: SourceState
+    items: int = 0
+    attempts: int = 0
+    seconds: float = 0.0
+    http_status: int | None = None
+    error_kind: str | None = None
+    error: str | None = None
+    drift: dict[str, int] = field(default_factory=dict)
+    is_stand_in: bool = False
+    new: tuple[tuple[Response, Parsed | None], ...] = ()
+    rejects: tuple[tuple[Response, int, str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Collected:
+    """How a collection did."""
+
+    outcomes: tuple[SourceOutcome, ...]
+    rows: int
+    healed: int
+
+    @property
+    def failed(self) -> list[SourceOutcome]:
+        """Sources that gave nothing that can be used."""
+        return [o for o in self.outcomes if o.outcome == "failed"]
+
+    @property
+    def degraded(self) -> list[SourceOutcome]:
+        """Sources that gave a part, or were replaced by their mock."""
+        return [o for o in self.outcomes if o.outcome == "degraded"]
+
+    def counts(self) -> dict[str, int]:
+        """How many sources had each outcome, and the rows that are new."""
+        by_outcome = Counter(o.outcome for o in self.outcomes)
+        return {"sources": len(self.outcomes), **dict(sorted(by_outcome.items())), "rows": self.rows}
+
+    def drift(self) -> dict[str, int]:
+        """Fields that no adapter knows, over all sources."""
+        total = Counter[str]()
+        for outcome in self.outcomes:
+            total.update(outcome.drift)
+        return dict(total.most_common(20))
+
+
+def collect(
+    ctx: RunContext,
+    tenant: Tenant,
+    day: date,
+    table: Table,
+    *,
+    known_sources: Sequence[Source],
+    clients: Sequence[Client],
+    only_clients: frozenset[str] = frozenset(),
+    owners: tuple[str, ...] = (),
+) -> Collected:
+    """Collects one raw table of one (tenant, day).
+
+    Args:
+        ctx: The run.
+        tenant: Whose sources.
+        day: The UTC day that the rows belong to.
+        table: `SEARCH_RESULTS`, `CRM_ACCOUNTS` or `CRM_ACTIVITIES`.
+        known_sources: Those of the tenant; the ones for other tables are left out.
+        clients: Its clients.
+        only_clients: If given, only sources bound to one of these are asked.
+        owners: Mail addresses a made-up CRM may use.
+
+    Raises:
+        ConfigurationError: `force_mock` for a live tenant.
+        StoreError: What came could not be stored; the sources will be asked again.
+    """
+    if ctx.scope.force_mock and tenant.mode == "live":
+        raise ConfigurationError(
+            f"force_mock would make up data for the live tenant '{tenant.tenant_id}'",
+            "Use it with a tenant that was created with 'mode: mock'.",
+        )
+    workspace = ctx.workspace
+    healed = _heal(ctx, tenant.tenant_id, day)
+    wanted = [
+        _stand_in(s) if ctx.scope.force_mock else s
+        for s in known_sources
+        if KINDS[s.kind].table == table.name and (not only_clients or s.client_id in only_clients)
+    ]
+    with workspace.control.read() as connection:
+        states = sources.states_of(connection, tenant.tenant_id)
+    by_id = {c.client_id: c for c in clients}
+    asks = [
+        Ask(
+            source=source,
+            client=by_id.get(source.client_id or ""),
+            clients=tuple(clients),
+            day=day,
+            is_today=workspace.clock.now().date() == day,
+            state=states.get(source.source_id, SourceState()),
+            owners=owners,
+        )
+        for source in wanted
+    ]
+    answers = asyncio.run(_ask_all(ctx, asks))
+    seen = raw.seen_bodies(workspace.lake, tenant.tenant_id, day)
+    outcomes = [_only_unseen(outcome, seen) for outcome in answers]
+    rows = _store(ctx, tenant.tenant_id, day, table, outcomes)
+    return Collected(tuple(outcomes), rows, healed)
+
+
+async def _ask_all(ctx: RunContext, asks: Sequence[Ask]) -> list[SourceOutcome]:
+    settings = ctx.workspace.settings
+    async with open_client(settings.http_timeout_seconds) as client:
+        http = Http(
+            client,
+            clock=ctx.workspace.clock,
+            rng=Random(),  # noqa: S311 - jitter, not a secret
+            concurrency=settings.http_concurrency,
+            attempts=settings.http_attempts,
+        )
+        return list(await asyncio.gather(*(_ask(ctx, ask, http) for ask in asks)))
+
+
+async def _ask(ctx: RunContext, ask: Ask, http: Http) -> SourceOutcome:
+    started = time.perf_counter()
+    now = ctx.workspace.clock.now()
+    if ask.state.not_before is not None and now < ask.state.not_before:
+        until = f"{ask.state.not_before:%Y-%m-%d %H:%M} UTC"
+        return SourceOutcome(
+            ask.source, "skipped", ask.state, error=f"the server asked to wait until {until}"
+        )
+    provider = ctx.workspace.providers.get(ask.source.kind)
+    try:
+        fetched = await provider.fetch(ask, http)
+        outcome = _read(ctx, ask, fetched)
+    except ProviderError as error:
+        outcome = _failure(ask, error, now)
+        if ask.source.on_failure == "mock":
+            outcome = await _made_up(ctx, ask, http, outcome)
+    return replace(outcome, seconds=round(time.perf_counter() - started, 4))
+
+
+def _read(ctx: RunContext, ask: Ask, fetched: Fetched) -> SourceOutcome:
+    """Parses what came. The bytes are kept whatever is in them."""
+    provider = ctx.workspace.providers.get(ask.source.kind)
+    new: list[tuple[Response, Parsed | None]] = []
+    rejects: list[tuple[Response, int, str, str]] = []
+    drift = Counter[str]()
+    items, degraded, error, kind, status = 0, None, None, None, None
+    for response in fetched.responses:
+        status = response.status
+        try:
+            parsed = provider.parse(response, ask.day)
+        except BadDataError as failure:
+            new.append((response, None))
+            rejects.append((response, -1, failure.detail or "bad_data", str(failure)))
+            error, kind = str(failure), failure.kind
+            continue
+        new.append((response, parsed))
+        items += parsed.count
+        drift.update(parsed.drift)
+        degraded = degraded or parsed.degraded
+        rejects += [(response, *reject) for reject in parsed.rejects]
+    outcome: Outcome = "collected" if items else "empty"
+    if not fetched.responses:
+        outcome = "unchanged"
+    if degraded is not None or (error is not None and items):
+        outcome, error, kind = "degraded", error or degraded, kind or BadDataError.kind
+    elif error is not None:
+        outcome = "failed"
+    # What was broken is asked for again in full, so the validators of the broken answer are not kept.
+    state = fetched.state if outcome not in {"failed", "degraded"} else ask.state
+    return SourceOutcome(
+        source=ask.source,
+        outcome=outcome,
+        state=replace(state, not_before=None),
+        items=items,
+        attempts=fetched.attempts,
+        http_status=status,
+        error_kind=kind,
+        error=error,
+        drift=dict(drift),
+        new=tuple(new),
+        rejects=tuple(rejects),
+    )
+
+
+def _only_unseen(outcome: SourceOutcome, seen: set[tuple[str, str]]) -> SourceOutcome:
+    """Without the answers that are stored for the day already; nothing is kept twice."""
+    new = tuple(
+        (response, parsed)
+        for response, parsed in outcome.new
+        if (response.source_id, response.body_sha) not in seen
+    )
+    if outcome.new and not new and outcome.outcome in {"collected", "empty"}:
+        return replace(outcome, new=(), outcome="unchanged")
+    return replace(outcome, new=new)
+
+
+def _failure(ask: Ask, error: ProviderError, now: datetime) -> SourceOutcome:
+    state = ask.state
+    if error.detail == "gone":
+        state = replace(state, gone_at=state.gone_at or now)
+    if isinstance(error, RetriableError) and error.retry_after:
+        pause = min(timedelta(seconds=error.retry_after), LONGEST_PAUSE)
+        state = replace(state, not_before=now + pause)
+    return SourceOutcome(ask.source, "failed", state, error_kind=error.kind, error=str(error))
+
+
+async def _made_up(
+    ctx: RunContext, ask: Ask, http: Http, failure: SourceOutcome
+) -> SourceOutcome:
+    """What the mock says in place of a source that failed; counted as degraded, with the original error."""
+    made = replace(ask, source=_stand_in(ask.source))
+    try:
+        fetched = await ctx.workspace.providers.get(made.source.kind).fetch(made, http)
+    except ProviderError:
+        return failure
+    outcome = _read(ctx, made, fetched)
+    return replace(
+        outcome,
+        source=ask.source,
+        outcome="degraded",
+        state=failure.state,
+        error_kind=failure.error_kind,
+        error=failure.error,
+        is_stand_in=True,
+    )
+
+
+def _stand_in(source: Source) -> Source:
+    return replace(source, kind=KINDS[source.kind].stand_in)
+
+
+def _store(
+    ctx: RunContext,
+    tenant_id: str,
+    day: date,
+    table: Table,
+    outcomes: Sequence[SourceOutcome],
+) -> int:
+    """Stores what came: bytes, quarantine, rows, and last of all what the sources said."""
+    workspace = ctx.workspace
+    new = [(response, parsed) for outcome in outcomes for response, parsed in outcome.new]
+    rows = 0
+    if new:
+        batch = raw.Batch.new(tenant_id, day, table, workspace.clock.now(), ctx.run_id)
+        raw.store_responses(workspace.lake, batch, [response for response, _ in new])
+        fresh = {id(response) for response, _ in new}
+        rejects = [r for o in outcomes for r in o.rejects if id(r[0]) in fresh]
+        _quarantine(ctx, batch, rejects)
+        rows = raw.store_rows(workspace.lake, batch, [(r, p) for r, p in new if p is not None])
+    now = workspace.clock.now()
+    with workspace.control.write() as connection:
+        states = sources.states_of(connection, tenant_id)
+        sources.put_states(
+            connection,
+            [
+                _state_row(tenant_id, o, states.get(o.source.source_id, SourceState()), now)
+                for o in outcomes
+                if o.outcome != "skipped"
+            ],
+        )
+        sources.put_collections(
+            connection, [_collection_row(tenant_id, day, o, ctx.run_id, now) for o in outcomes]
+        )
+    return rows
+
+
+def _quarantine(
+    ctx: RunContext, batch: raw.Batch, rejects: Sequence[tuple[Response, int, str, str]]
+) -> None:
+    rows = [
+        quarantine.Reject(
+            f"response:{response.response_id(batch.batch_id)}#{position}",
+            reason,
+            detail,
+            response.source_id,
+        )
+        for response, position, reason, detail in rejects
+    ]
+    with ctx.workspace.control.write() as connection:
+        quarantine.put_rejects(
+            connection,
+            tenant_id=batch.tenant_id,
+            day=batch.day,
+            stage=batch.table.key,
+            rejects=rows,
+            run_id=ctx.run_id,
+            now=ctx.workspace.clock.now(),
+            complete=False,
+        )
+
+
+def _heal(ctx: RunContext, tenant_id: str, day: date) -> int:
+    """Reads the responses of batches whose process died before their rows were written."""
+    lake = ctx.workspace.lake
+    half_written = raw.unparsed(lake, tenant_id, day)
+    for batch_id in half_written:
+        reread(ctx, raw.load_responses(lake, tenant_id, day, batch_id=batch_id))
+    return len(half_written)
+
+
+def reread(ctx: RunContext, stored: Sequence[tuple[raw.Batch, Response]]) -> int:
+    """Parses stored responses of one batch and writes the rows found in them; returns how many."""
+    rejects: list[tuple[Response, int, str, str]] = []
+    parsed: list[tuple[Response, Parsed]] = []
+    for batch, response in stored:
+        provider = ctx.workspace.providers.get(response.provider)
+        try:
+            found = provider.parse(response, batch.day)
+        except BadDataError as failure:
+            rejects.append((response, -1, failure.detail or "bad_data", str(failure)))
+            continue
+        parsed.append((response, found))
+        rejects += [(response, *reject) for reject in found.rejects]
+    if not stored:
+        return 0
+    batch = stored[0][0]
+    _quarantine(ctx, batch, rejects)
+    return raw.store_rows(ctx.workspace.lake, batch, parsed)
+
+
+def _state_row(
+    tenant_id: str, outcome: SourceOutcome, before: SourceState, now: datetime
+) -> dict[str, Any]:
+    failed = outcome.outcome == "failed" or outcome.is_stand_in
+    state = outcome.state
+    return {
+        "tenant_id": tenant_id,
+        "source_id": outcome.source.source_id,
+        "etag": state.etag,
+        "last_modified": state.last_modified,
+        "moved_to": state.moved_to,
+        "gone_at": state.gone_at,
+        "not_before": state.not_before,
+        "synced_to": before.synced_to,
+        "last_success_at": before.last_success_at if failed else now,
+        "last_failure_at": now if failed else before.last_failure_at,
+        "last_error": outcome.error,
+        "consecutive_failures": before.consecutive_failures + 1 if failed else 0,
+    }
+
+
+def _collection_row(
+    tenant_id: str, day: date, outcome: SourceOutcome, run_id: str, now: datetime
+) -> dict[str, Any]:
+    return {
+        "tenant_id": tenant_id,
+        "day": day,
+        "source_id": outcome.source.source_id,
+        "client_id": outcome.source.client_id,
+        "outcome": outcome.outcome,
+        "error_kind": outcome.error_kind,
+        "error": outcome.error,
+        "http_status": outcome.http_status,
+        "attempts": outcome.attempts,
+        "items": outcome.items,
+        "seconds": outcome.seconds,
+        "run_id": run_id,
+        "updated_at": now,
+    }

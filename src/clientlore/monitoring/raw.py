@@ -1,0 +1,296 @@
+"""The raw tables: responses as they came, and what was found in them. Appended batch by batch, never changed.
+
+A batch is one collection of one tenant. Its responses are written first, then the rows found in them; if a
+process dies between the two, collection reads the stored responses again (`unparsed`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from clientlore.errors import BadDataError, NotFoundError
+from clientlore.ids import sha256, stable_id
+from clientlore.providers.base import Parsed, Response
+from clientlore.storage.lake import Lake, Table
+
+_UTC = pl.Datetime("us", "UTC")
+_PROVENANCE = {
+    "tenant_id": pl.String,
+    "day": pl.Date,
+    "batch_id": pl.String,
+    "response_id": pl.String,
+    "position": pl.Int32,
+    "source_id": pl.String,
+    "client_id": pl.String,
+    "provider": pl.String,
+    "request": pl.String,
+    "source_mode": pl.String,
+    "fetched_at": _UTC,
+    "collected_at": _UTC,
+    "run_id": pl.String,
+    "content_hash": pl.String,
+}
+
+RESPONSES = Table(
+    "raw",
+    "responses",
+    pl.Schema(
+        {
+            "tenant_id": pl.String,
+            "day": pl.Date,
+            "batch_id": pl.String,
+            "response_id": pl.String,
+            "source_id": pl.String,
+            "client_id": pl.String,
+            "provider": pl.String,
+            "request": pl.String,
+            "status": pl.Int32,
+            "headers": pl.String,
+            "body": pl.Binary,
+            "body_sha256": pl.String,
+            "source_mode": pl.String,
+            "fetched_at": _UTC,
+            "collected_at": _UTC,
+            "run_id": pl.String,
+        }
+    ),
+    ("response_id",),
+    "A response as it came, byte for byte.",
+)
+SEARCH_RESULTS = Table(
+    "raw",
+    "search_results",
+    pl.Schema(
+        {
+            **_PROVENANCE,
+            "item_id": pl.String,
+            "origin_id": pl.String,
+            "url": pl.String,
+            "title": pl.String,
+            "text": pl.String,
+            "author": pl.String,
+            "publisher": pl.String,
+            "language": pl.String,
+            "published_at": _UTC,
+        }
+    ),
+    ("response_id", "position"),
+    "A piece of news in a response, as its source tells it.",
+)
+CRM_ACCOUNTS = Table(
+    "raw",
+    "crm_accounts",
+    pl.Schema(
+        {
+            **_PROVENANCE,
+            "account_id": pl.String,
+            "name": pl.String,
+            "domain": pl.String,
+            "ticker": pl.String,
+            "industry": pl.String,
+            "owner_email": pl.String,
+            "aliases": pl.List(pl.String),
+            "contact_name": pl.String,
+            "contact_email": pl.String,
+            "contact_role": pl.String,
+        }
+    ),
+    ("response_id", "position"),
+    "A company as the CRM knows it at the time of collection.",
+)
+CRM_ACTIVITIES = Table(
+    "raw",
+    "crm_activities",
+    pl.Schema(
+        {
+            **_PROVENANCE,
+            "activity_id": pl.String,
+            "account_id": pl.String,
+            "kind": pl.String,
+            "subject": pl.String,
+            "text": pl.String,
+            "occurred_at": _UTC,
+            "owner_email": pl.String,
+        }
+    ),
+    ("response_id", "position"),
+    "Something people did with a client, as the CRM tells it.",
+)
+TABLES: Mapping[str, Table] = {t.name: t for t in (SEARCH_RESULTS, CRM_ACCOUNTS, CRM_ACTIVITIES)}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One collection of one tenant into one table.
+
+    `collected_at` is one instant for the whole batch: which of its items came first is not decided by the
+    order in which servers happened to answer.
+    """
+
+    tenant_id: str
+    day: date
+    table: Table
+    batch_id: str
+    collected_at: datetime
+    run_id: str
+
+    @classmethod
+    def new(
+        cls, tenant_id: str, day: date, table: Table, collected_at: datetime, run_id: str
+    ) -> Batch:
+        """A batch whose id sorts by time and says what it is for."""
+        token = stable_id(tenant_id, day, table.name, collected_at, run_id, size=4)
+        return cls(
+            tenant_id,
+            day,
+            table,
+            f"{table.name}-{collected_at:%Y%m%dT%H%M%S%f}-{token}",
+            collected_at,
+            run_id,
+        )
+
+
+def store_responses(lake: Lake, batch: Batch, responses: Sequence[Response]) -> None:
+    """Writes the responses of a batch: from here on nothing of them can be lost."""
+    rows = [
+        {
+            "tenant_id": batch.tenant_id,
+            "day": batch.day,
+            "batch_id": batch.batch_id,
+            "response_id": response.response_id(batch.batch_id),
+            "source_id": response.source_id,
+            "client_id": response.client_id,
+            "provider": response.provider,
+            "request": response.request,
+            "status": response.status,
+            "headers": json.dumps(dict(response.headers), sort_keys=True),
+            "body": response.body,
+            "body_sha256": response.body_sha,
+            "source_mode": response.mode,
+            "fetched_at": response.fetched_at,
+            "collected_at": batch.collected_at,
+            "run_id": batch.run_id,
+        }
+        for response in responses
+    ]
+    lake.append_raw(
+        RESPONSES, batch.tenant_id, batch.day, batch.batch_id, RESPONSES.frame(rows)
+    )
+
+
+def store_rows(
+    lake: Lake, batch: Batch, parsed: Sequence[tuple[Response, Parsed]]
+) -> int:
+    """Writes what was found in the responses of a batch; returns how many rows."""
+    rows = [
+        row for response, found in parsed for row in _rows(batch, response, found)
+    ]
+    lake.append_raw(
+        batch.table, batch.tenant_id, batch.day, batch.batch_id, batch.table.frame(rows)
+    )
+    return len(rows)
+
+
+def seen_bodies(lake: Lake, tenant_id: str, day: date) -> set[tuple[str, str]]:
+    """Which answers are already stored for a day: pairs of source and SHA-256."""
+    frame = lake.scan(RESPONSES, [tenant_id], [day]).select("source_id", "body_sha256")
+    return set(lake.collect(RESPONSES, frame).iter_rows())
+
+
+def unparsed(lake: Lake, tenant_id: str, day: date) -> list[str]:
+    """Batches whose responses are stored and whose rows are not: their process died in between."""
+    done = {b for table in TABLES.values() for b in lake.batches(table, tenant_id, day)}
+    return [b for b in lake.batches(RESPONSES, tenant_id, day) if b not in done]
+
+
+def load_responses(
+    lake: Lake, tenant_id: str, day: date, *, batch_id: str | None = None
+) -> list[tuple[Batch, Response]]:
+    """Stored responses with the batch each belongs to."""
+    frame = lake.scan(RESPONSES, [tenant_id], [day])
+    if batch_id is not None:
+        frame = frame.filter(pl.col("batch_id") == batch_id)
+    return [
+        _restore(row) for row in lake.collect(RESPONSES, frame.sort("response_id")).iter_rows(named=True)
+    ]
+
+
+def find_response(
+    lake: Lake, tenant_id: str, day: date, response_id: str
+) -> tuple[Batch, Response]:
+    """A stored response, checked against its SHA-256.
+
+    Raises:
+        NotFoundError: It is not in the lake.
+        BadDataError: Its bytes are not those that were stored.
+    """
+    frame = lake.scan(RESPONSES, [tenant_id], [day]).filter(pl.col("response_id") == response_id)
+    rows = lake.collect(RESPONSES, frame).to_dicts()
+    if not rows:
+        raise NotFoundError(
+            f"The response {response_id} of {day} is not in the lake", "Restore raw from the backup."
+        )
+    if sha256(rows[0]["body"]) != rows[0]["body_sha256"]:
+        raise BadDataError(
+            f"The bytes of response {response_id} are not those that were stored",
+            "Restore raw from the backup.",
+        )
+    return _restore(rows[0])
+
+
+def _restore(row: Mapping[str, Any]) -> tuple[Batch, Response]:
+    batch = Batch(
+        tenant_id=row["tenant_id"],
+        day=row["day"],
+        table=TABLES[row["batch_id"].split("-")[0]],
+        batch_id=row["batch_id"],
+        collected_at=row["collected_at"],
+        run_id=row["run_id"],
+    )
+    response = Response(
+        source_id=row["source_id"],
+        client_id=row["client_id"],
+        provider=row["provider"],
+        request=row["request"],
+        status=row["status"],
+        headers=json.loads(row["headers"]),
+        body=row["body"],
+        fetched_at=row["fetched_at"],
+        mode=row["source_mode"],
+    )
+    return batch, response
+
+
+def _rows(batch: Batch, response: Response, found: Parsed) -> list[dict[str, Any]]:
+    common = {
+        "tenant_id": batch.tenant_id,
+        "day": batch.day,
+        "batch_id": batch.batch_id,
+        "response_id": response.response_id(batch.batch_id),
+        "source_id": response.source_id,
+        "client_id": response.client_id,
+        "provider": response.provider,
+        "request": response.request,
+        "source_mode": response.mode,
+        "fetched_at": response.fetched_at,
+        "collected_at": batch.collected_at,
+        "run_id": batch.run_id,
+    }
+    rows = []
+    for thing in (*found.items, *found.accounts, *found.activities):
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(thing).items()}
+        told = {k: v for k, v in values.items() if k != "position"}
+        content = sha256(json.dumps(told, sort_keys=True, default=str).encode())
+        row = {**common, **values, "content_hash": content}
+        if batch.table is SEARCH_RESULTS:
+            row["item_id"] = stable_id(
+                batch.tenant_id, response.source_id, values["origin_id"], content
+            )
+        rows.append(row)
+    return rows

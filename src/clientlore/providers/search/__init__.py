@@ -1,0 +1,1 @@
+"""Sources of news: RSS and Atom, and the one that makes news up."""

@@ -1,0 +1,204 @@
+"""What the environment says, checked once. Secrets come from here and go nowhere else.
+
+Order: a variable of the process, then the `.env` file of the application folder. Names are those of
+`.env.example`; the older mail names (`SMTP_USER`, `SMTP_PASS`, `MAIL_FROM`) are accepted as aliases.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from clientlore.errors import ConfigurationError
+
+APP_MARKER = "workspace.yaml"
+HOME_NAME = ".clientlore"
+_ALIASES = {
+    "SMTP_USERNAME": "SMTP_USER",
+    "SMTP_PASSWORD": "SMTP_PASS",
+    "SMTP_FROM_EMAIL": "MAIL_FROM",
+}
+
+
+class SmtpSettings(BaseModel):
+    """How mail leaves, where a tenant allows it to. Port 465 speaks TLS from the first byte, others STARTTLS."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "smtp.gmail.com"
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    username: str | None = None
+    password: SecretStr | None = None
+    from_email: str | None = None
+    from_name: str = "Client Monitor"
+    security: Literal["auto", "starttls", "tls", "none"] = "auto"
+    timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+
+    @property
+    def configured(self) -> bool:
+        """Whether a sender is named: without one nothing can go out."""
+        return self.from_email is not None
+
+
+class Settings(BaseModel):
+    """Everything that configures a process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path
+    database_url: str | None = None
+    lake_path: Path | None = None
+    vectors_path: Path | None = None
+    blobs_path: Path | None = None
+    mail_path: Path | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    openai_api_key: SecretStr | None = None
+    openai_api_base: str | None = None
+    smtp: SmtpSettings = SmtpSettings()
+    lock_timeout_seconds: Annotated[float, Field(ge=0)] = 600.0
+    http_concurrency: Annotated[int, Field(ge=1, le=256)] = 32
+    http_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0
+    http_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    max_feed_bytes: Annotated[int, Field(ge=1_000)] = 10_000_000
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("lake_path", "vectors_path", "blobs_path", "mail_path", mode="before")
+    @classmethod
+    def _local_folder(cls, value: object) -> object:
+        if isinstance(value, str) and "://" in value:
+            if value.startswith("file://"):
+                return value.removeprefix("file://")
+            scheme = value.split("://", 1)[0]
+            msg = f"stores on '{scheme}' are not supported yet; give a folder"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def control_url(self) -> str:
+        """SQLAlchemy URL of the control plane: PostgreSQL where `DATABASE_URL` says so, else SQLite in the home."""
+        return self.database_url or f"sqlite:///{self.home / 'control.db'}"
+
+    @property
+    def lake(self) -> Path:
+        """Folder of the Parquet lake."""
+        return self.lake_path or self.home / "lake"
+
+    @property
+    def vectors(self) -> Path:
+        """Folder of the LanceDB directories, one per tenant."""
+        return self.vectors_path or self.home / "vectors"
+
+    @property
+    def blobs(self) -> Path:
+        """Folder of the content-addressed files."""
+        return self.blobs_path or self.home / "blobs"
+
+    @property
+    def mail(self) -> Path:
+        """Folder into which mail is written where it does not leave."""
+        return self.mail_path or self.home / "mail"
+
+
+# environment name -> path in `Settings`
+VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "CLIENTLORE_HOME": ("home",),
+    "DATABASE_URL": ("database_url",),
+    "CLIENTLORE_LAKE": ("lake_path",),
+    "CLIENTLORE_VECTORS": ("vectors_path",),
+    "FILE_STORAGE_PATH": ("blobs_path",),
+    "CLIENTLORE_MAIL": ("mail_path",),
+    "LOG_LEVEL": ("log_level",),
+    "OPENAI_API_KEY": ("openai_api_key",),
+    "OPENAI_API_BASE": ("openai_api_base",),
+    "SMTP_HOST": ("smtp", "host"),
+    "SMTP_PORT": ("smtp", "port"),
+    "SMTP_USERNAME": ("smtp", "username"),
+    "SMTP_PASSWORD": ("smtp", "password"),
+    "SMTP_FROM_EMAIL": ("smtp", "from_email"),
+    "SMTP_FROM_NAME": ("smtp", "from_name"),
+    "SMTP_SECURITY": ("smtp", "security"),
+    "CLIENTLORE_LOCK_TIMEOUT": ("lock_timeout_seconds",),
+    "CLIENTLORE_HTTP_CONCURRENCY": ("http_concurrency",),
+    "CLIENTLORE_HTTP_TIMEOUT": ("http_timeout_seconds",),
+    "CLIENTLORE_HTTP_ATTEMPTS": ("http_attempts",),
+    "CLIENTLORE_MAX_FEED_BYTES": ("max_feed_bytes",),
+}
+
+
+def find_app(start: Path | None = None, env: Mapping[str, str] | None = None) -> Path | None:
+    """The application folder: `CLIENTLORE_APP`, else the nearest folder upwards with a `workspace.yaml`."""
+    env = os.environ if env is None else env
+    named = env.get("CLIENTLORE_APP")
+    if named:
+        folder = Path(named).expanduser().resolve()
+        if not (folder / APP_MARKER).is_file():
+            raise ConfigurationError(
+                f"CLIENTLORE_APP names {folder}, where no {APP_MARKER} lies",
+                "Point it at a checkout of Clientlore, or unset it.",
+            )
+        return folder
+    here = (start or Path.cwd()).resolve()
+    return next((p for p in (here, *here.parents) if (p / APP_MARKER).is_file()), None)
+
+
+def load_settings(
+    env: Mapping[str, str] | None = None, *, start: Path | None = None, home: Path | None = None
+) -> Settings:
+    """Reads the environment and the `.env` file of the application folder.
+
+    Args:
+        env: The environment; that of the process if not given.
+        start: Where the search for the application folder begins; the current folder if not given.
+        home: Overrides `CLIENTLORE_HOME`.
+
+    Raises:
+        ConfigurationError: A variable has a value that it cannot have; the message names it.
+    """
+    env = dict(os.environ if env is None else env)
+    app = find_app(start, env)
+    if app is not None and (app / ".env").is_file():
+        from dotenv import dotenv_values
+
+        file_values = {k: v for k, v in dotenv_values(app / ".env").items() if v}
+        env = {**file_values, **env}
+    _apply_aliases(env)
+    values: dict[str, object] = {"smtp": {}}
+    for name, path in VARIABLES.items():
+        if env.get(name):
+            target = values if len(path) == 1 else values["smtp"]
+            assert isinstance(target, dict)
+            target[path[-1]] = env[name]
+    base = app or (start or Path.cwd())
+    values["home"] = Path(home or str(values.get("home", base / HOME_NAME))).expanduser().absolute()
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError(_say(error), "See .env.example for what each may be.") from None
+
+
+def _apply_aliases(env: dict[str, str]) -> None:
+    for name, alias in _ALIASES.items():
+        if not env.get(alias):
+            continue
+        if env.get(name) and env[name] != env[alias]:
+            raise ConfigurationError(
+                f"{name} and its older name {alias} are both set and differ", f"Unset {alias}."
+            )
+        env[name] = env[alias]
+
+
+def _say(error: ValidationError) -> str:
+    names = {path: name for name, path in VARIABLES.items()}
+    said = []
+    for problem in error.errors(include_input=False, include_url=False):
+        path = tuple(str(part) for part in problem["loc"])
+        said.append(f"{names.get(path, '.'.join(path))}: {problem['msg']}")
+    return "; ".join(said)

@@ -1,0 +1,115 @@
+"""One writer for each tenant. Whoever writes a tenant's derived tables or index holds its lock.
+
+Embedded, the lock is an OS file lock; with PostgreSQL, an advisory lock. Both are freed when the holder dies.
+Different tenants proceed side by side.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+from sqlalchemy.engine import Engine
+
+from clientlore.errors import BusyError
+from clientlore.ids import stable_id
+
+OnWait = Callable[[str], None]
+
+
+class TenantLocks(Protocol):
+    """Gives out the lock of a tenant."""
+
+    def hold(
+        self, tenant_id: str, who: str, on_wait: OnWait | None = None
+    ) -> AbstractContextManager[None]:
+        """Holds the lock while the block runs.
+
+        Args:
+            tenant_id: Whose.
+            who: The run, for the message others get.
+            on_wait: Called once with a message if somebody else holds it.
+
+        Raises:
+            BusyError: Somebody else held it for as long as we may wait.
+        """
+        ...
+
+
+class FileLocks:
+    """Locks as files in a folder, for one machine. Not re-entrant."""
+
+    def __init__(self, folder: Path, timeout: float) -> None:
+        self.folder = folder
+        self.timeout = timeout
+
+    @contextmanager
+    def hold(self, tenant_id: str, who: str, on_wait: OnWait | None = None) -> Iterator[None]:
+        """See `TenantLocks.hold`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / f"{tenant_id}.lock")
+        note = self.folder / f"{tenant_id}.holder.json"
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if on_wait is not None:
+                on_wait(f"waiting for tenant '{tenant_id}', which {_holder(note)} is writing")
+            try:
+                lock.acquire(timeout=self.timeout, poll_interval=0.05)
+            except Timeout:
+                raise _busy(tenant_id, _holder(note), self.timeout) from None
+        try:
+            note.write_text(json.dumps({"who": who, "pid": os.getpid()}))
+            yield
+        finally:
+            lock.release()
+
+
+class AdvisoryLocks:
+    """Locks in PostgreSQL, for any number of machines. Held by a connection of its own, outside transactions."""
+
+    def __init__(self, engine: Engine, timeout: float) -> None:
+        self.engine = engine
+        self.timeout = timeout
+
+    @contextmanager
+    def hold(self, tenant_id: str, who: str, on_wait: OnWait | None = None) -> Iterator[None]:
+        """See `TenantLocks.hold`."""
+        key = int(stable_id("clientlore-tenant", tenant_id, size=8), 16) - (1 << 63)
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            take = sa.select(sa.func.pg_try_advisory_lock(key))
+            deadline = time.monotonic() + self.timeout
+            waited = False
+            while not connection.execute(take).scalar_one():
+                if not waited and on_wait is not None:
+                    on_wait(f"waiting for tenant '{tenant_id}', which another run is writing")
+                waited = True
+                if time.monotonic() >= deadline:
+                    raise _busy(tenant_id, "another run", self.timeout)
+                time.sleep(0.05)
+            try:
+                yield
+            finally:
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+
+
+def _holder(note: Path) -> str:
+    try:
+        held = json.loads(note.read_text())
+        return f"{held['who']} (process {held['pid']})"
+    except (OSError, ValueError, KeyError):
+        return "another run"
+
+
+def _busy(tenant_id: str, holder: str, timeout: float) -> BusyError:
+    return BusyError(
+        f"Tenant '{tenant_id}' is being written by {holder}, and still was after {timeout:g} s",
+        "Wait for that run to end, or raise CLIENTLORE_LOCK_TIMEOUT.",
+    )

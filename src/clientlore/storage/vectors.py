@@ -1,0 +1,110 @@
+"""LanceDB: one directory for each tenant, tables with full-text indexes, rebuilt whenever in doubt.
+
+Nothing is kept here that could not be made again. LanceDB is imported when it is first used (1 s).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from clientlore.errors import StoreError
+from clientlore.ids import new_id
+
+if TYPE_CHECKING:
+    from lancedb.db import DBConnection
+    from lancedb.table import Table as LanceTable
+
+
+class Vectors:
+    """The LanceDB directories under one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def connect(self, tenant_id: str) -> DBConnection:
+        """The tenant's own directory. Every read sees what other processes have committed."""
+        import lancedb
+
+        folder = self.root / tenant_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return lancedb.connect(str(folder), read_consistency_interval=timedelta(0))
+
+    def open(self, tenant_id: str, name: str) -> LanceTable | None:
+        """A table, if it exists.
+
+        Raises:
+            StoreError: It exists and cannot be opened.
+        """
+        if not (self.root / tenant_id / f"{name}.lance").is_dir():
+            return None
+        try:
+            return self.connect(tenant_id).open_table(name)
+        except (ValueError, RuntimeError, OSError) as error:
+            raise _broken(tenant_id, name, error) from error
+
+    def replace(
+        self,
+        tenant_id: str,
+        name: str,
+        rows: pa.Table,
+        *,
+        text_columns: Sequence[str],
+        scalar_columns: Sequence[str],
+        language: str = "English",
+    ) -> LanceTable:
+        """Writes the table anew, whole, with its indexes.
+
+        Args:
+            tenant_id: Whose.
+            name: Which.
+            rows: All of its rows, in the declared schema.
+            text_columns: Columns to find words in: stemmed, without stop words, any case.
+            scalar_columns: Columns to filter by.
+            language: Whose stems.
+        """
+        from lancedb.index import FTS, BTree
+
+        table = self.connect(tenant_id).create_table(name, data=rows, mode="overwrite")
+        for column in scalar_columns:
+            table.create_index(column, config=BTree())
+        for column in text_columns:
+            config = FTS(language=language, stem=True, remove_stop_words=True, with_position=False)
+            table.create_index(column, config=config)
+        return table
+
+    def probe(self) -> None:
+        """Writes and reads a table of its own, and takes it away again."""
+        import lancedb
+
+        folder = self.root / ".probe" / new_id()
+        folder.mkdir(parents=True)
+        try:
+            table = lancedb.connect(str(folder)).create_table("probe", data=pa.table({"n": [1]}))
+            if table.count_rows() != 1:
+                msg = "LanceDB does not give back what was written"
+                raise StoreError(msg)
+        finally:
+            import shutil
+
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _broken(tenant_id: str, name: str, error: Exception) -> StoreError:
+    return StoreError(
+        f"The index '{name}' of tenant '{tenant_id}' cannot be opened ({str(error).splitlines()[0]})",
+        f"Run `clientlore memory rebuild --tenant {tenant_id}`: it is made again from the log.",
+    )
+
+
+def quoted(value: Any) -> str:
+    """A value as a literal of LanceDB's filter language."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    return "'" + str(value).replace("'", "''") + "'"
