@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from clientlore.control import tables as t
-from clientlore.control.engine import upsert
+from clientlore.control.engine import insert_ignore, upsert
+from clientlore.ids import sha256
 
 
 def write_day(
@@ -78,6 +80,70 @@ def content_shas(
     return {day: sha for day, sha in rows}
 
 
-def record_batches(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Stores how far each raw batch has come: NEW, PROCESSED, FAILED or SKIPPED. Derived; raw never changes."""
-    upsert(connection, t.raw_batches, rows)
+def record_batches(
+    connection: Connection, rows: list[dict[str, Any]], *, only_new: bool = False
+) -> None:
+    """Stores how far each raw batch has come: NEW, PROCESSED, FAILED or SKIPPED. Derived; raw never changes.
+
+    With `only_new`, a batch that is known already keeps its status.
+    """
+    if only_new:
+        insert_ignore(connection, t.raw_batches, rows)
+    else:
+        upsert(connection, t.raw_batches, rows)
+
+
+def batches_of(connection: Connection, tenant_id: str, day: date) -> list[dict[str, Any]]:
+    """The raw batches of a (tenant, day) with their statuses."""
+    rows = connection.execute(
+        sa.select(t.raw_batches)
+        .where(t.raw_batches.c.tenant_id == tenant_id, t.raw_batches.c.day == day)
+        .order_by(t.raw_batches.c.table_name, t.raw_batches.c.batch_id)
+    ).mappings()
+    return [dict(row) for row in rows]
+
+
+def blocked_by(connection: Connection, tenant_id: str, day: date, run_id: str) -> str | None:
+    """The stage of this run that failed or was held for a (tenant, day), if one did: what follows would be a guess."""
+    found = connection.execute(
+        sa.select(t.tenant_days.c.stage, t.tenant_days.c.state)
+        .where(
+            t.tenant_days.c.tenant_id == tenant_id,
+            t.tenant_days.c.day == day,
+            t.tenant_days.c.run_id == run_id,
+            t.tenant_days.c.state.in_(("failed", "held")),
+        )
+        .order_by(t.tenant_days.c.updated_at)
+    ).first()
+    return None if found is None else f"{found.stage} {found.state}"
+
+
+def stale_days(connection: Connection, tenant_id: str, stage: str, look_back: int) -> list[date]:
+    """Days whose stage was made when an earlier day within its look-back said something else.
+
+    Args:
+        connection: Any.
+        tenant_id: Whose.
+        stage: One whose `inputs_sha` is the hash of `content_shas` of its look-back.
+        look_back: How many days it looks back.
+    """
+    rows = connection.execute(
+        sa.select(t.tenant_days.c.day, t.tenant_days.c.content_sha, t.tenant_days.c.inputs_sha)
+        .where(t.tenant_days.c.tenant_id == tenant_id, t.tenant_days.c.stage == stage)
+        .order_by(t.tenant_days.c.day)
+    ).all()
+    shas = {row.day: row.content_sha for row in rows if row.content_sha is not None}
+    stale = []
+    for row in rows:
+        if row.inputs_sha is None:
+            continue
+        before = {d: s for d, s in shas.items() if row.day - timedelta(days=look_back) <= d < row.day}
+        if inputs_sha(before) != row.inputs_sha:
+            stale.append(row.day)
+    return stale
+
+
+def inputs_sha(shas: Mapping[date, str]) -> str:
+    """SHA-256 of the contents of some days."""
+    told = {day.isoformat(): sha for day, sha in sorted(shas.items())}
+    return sha256(json.dumps(told).encode())

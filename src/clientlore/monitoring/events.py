@@ -5,7 +5,7 @@ Whatever cannot be used is set aside per tenant; the rest goes on. A mock row in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import polars as pl
@@ -13,6 +13,7 @@ import polars as pl
 from clientlore.clock import days_between
 from clientlore.control.quarantine import Reject
 from clientlore.control.snapshots import Snapshot
+from clientlore.ids import sha256
 from clientlore.monitoring import folding, nearduplicates, raw
 from clientlore.monitoring.normalise import NORMALISER, with_keys
 from clientlore.storage.lake import Lake, Table, Written
@@ -165,9 +166,14 @@ def fold_day(lake: Lake, snapshot: Snapshot) -> Folded:
 
 
 def write(lake: Lake, snapshot: Snapshot, folded: Folded) -> Written:
-    """Writes the events of a (tenant, day), members first: an event without members is never seen."""
-    lake.write(MEMBERS, snapshot.tenant_id, snapshot.day, folded.members)
-    return lake.write(EVENTS, snapshot.tenant_id, snapshot.day, folded.events)
+    """Writes the events of a (tenant, day), members first: an event without members is never seen.
+
+    The SHA-256 that is returned is that of both files: later days look back on either.
+    """
+    members = lake.write(MEMBERS, snapshot.tenant_id, snapshot.day, folded.members)
+    written = lake.write(EVENTS, snapshot.tenant_id, snapshot.day, folded.events)
+    both = sha256(f"{members.sha}{written.sha}".encode())
+    return replace(written, sha=both, changed=members.changed or written.changed)
 
 
 def look_back_days(day: date) -> list[date]:

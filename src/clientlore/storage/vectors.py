@@ -5,6 +5,7 @@ Nothing is kept here that could not be made again. LanceDB is imported when it i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -28,8 +29,7 @@ class Vectors:
 
     def connect(self, tenant_id: str) -> DBConnection:
         """The tenant's own directory. Every read sees what other processes have committed."""
-        import lancedb
-
+        lancedb = _lancedb()
         folder = self.root / tenant_id
         folder.mkdir(parents=True, exist_ok=True)
         return lancedb.connect(str(folder), read_consistency_interval=timedelta(0))
@@ -67,9 +67,10 @@ class Vectors:
             scalar_columns: Columns to filter by.
             language: Whose stems.
         """
+        database = self.connect(tenant_id)
         from lancedb.index import FTS, BTree
 
-        table = self.connect(tenant_id).create_table(name, data=rows, mode="overwrite")
+        table = database.create_table(name, data=rows, mode="overwrite")
         for column in scalar_columns:
             table.create_index(column, config=BTree())
         for column in text_columns:
@@ -79,8 +80,7 @@ class Vectors:
 
     def probe(self) -> None:
         """Writes and reads a table of its own, and takes it away again."""
-        import lancedb
-
+        lancedb = _lancedb()
         folder = self.root / ".probe" / new_id()
         folder.mkdir(parents=True)
         try:
@@ -92,6 +92,14 @@ class Vectors:
             import shutil
 
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lancedb() -> Any:
+    """The package. What its Rust core would print on making a table is no news to anybody."""
+    os.environ.setdefault("LANCEDB_LOG", "error")
+    import lancedb
+
+    return lancedb
 
 
 def _broken(tenant_id: str, name: str, error: Exception) -> StoreError:

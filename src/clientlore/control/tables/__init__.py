@@ -4,11 +4,11 @@ Tenant comes first in every key. Instants are UTC. The migrations in `control/mi
 this; a test compares the two.
 """
 
-from clientlore.control.tables.base import metadata
 from clientlore.control.tables.audit import (
     alerts,
     audit_log,
 )
+from clientlore.control.tables.base import metadata
 from clientlore.control.tables.collection import (
     collections,
     quarantine,

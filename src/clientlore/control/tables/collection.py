@@ -67,7 +67,6 @@ raw_batches = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("table_name", Key, primary_key=True),
     sa.Column("batch_id", Key, primary_key=True),
-    sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("error", sa.Text),
     sa.Column("updated_at", UtcDateTime, nullable=False),

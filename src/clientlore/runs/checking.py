@@ -1,0 +1,209 @@
+"""Which checks belong to which stage: declared, so that they can be shown before the first run, and carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from clientlore.control import tenants
+from clientlore.control.model import Tenant
+from clientlore.digests.matches import MATCHES
+from clientlore.memory.store import MemoryStore
+from clientlore.monitoring.events import EVENTS, MEMBERS
+from clientlore.monitoring.raw import CRM_ACCOUNTS, CRM_ACTIVITIES, SEARCH_RESULTS
+from clientlore.monitoring.relevance import RELEVANCE
+from clientlore.quality import promises, shapes
+from clientlore.quality.outcome import CheckOutcome
+from clientlore.run_context import RunContext
+from clientlore.runs.report import TenantOutcome
+from clientlore.storage.lake import Table
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a check may look at: the run, what the stage did, for whom, and the run's whole range of days."""
+
+    ctx: RunContext
+    outcomes: Sequence[TenantOutcome]
+    tenants: Sequence[Tenant]
+    days: Sequence[date]
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the tenants that are not held: what lies in the files of the others is not used."""
+        with self.ctx.workspace.control.read() as connection:
+            now = {x.tenant_id: x.status for x in tenants.all_tenants(connection)}
+        return [x.tenant_id for x in self.tenants if now[x.tenant_id] == "active"]
+
+    @property
+    def live(self) -> list[str]:
+        """Ids of the live tenants that are not held."""
+        active = set(self.ids)
+        return [x.tenant_id for x in self.tenants if x.mode == "live" and x.tenant_id in active]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A check of a stage.
+
+    Attributes:
+        blocking: Whether a failure stops what comes after.
+        about: What it asserts, in one sentence.
+    """
+
+    name: str
+    blocking: bool
+    about: str
+    ask: Callable[[Asked], CheckOutcome | None]
+
+
+def _tenants_done(asked: Asked) -> CheckOutcome:
+    return promises.tenants_done((o.tenant_id, o.state, o.error) for o in asked.outcomes)
+
+
+def _sources_answered(asked: Asked) -> CheckOutcome:
+    with asked.ctx.workspace.control.read() as connection:
+        return promises.sources_answered(
+            connection, [x.tenant_id for x in asked.tenants], asked.days
+        )
+
+
+def _mock_found(asked: Asked) -> CheckOutcome:
+    with asked.ctx.workspace.control.read() as connection:
+        held = [
+            (x.tenant_id, x.held_reason or "held")
+            for x in tenants.all_tenants(connection)
+            if x.status == "held" and x.tenant_id in {y.tenant_id for y in asked.tenants}
+        ]
+    return promises.mock_found(held)
+
+
+def _mock_free(table: Table) -> Callable[[Asked], CheckOutcome]:
+    def ask(asked: Asked) -> CheckOutcome:
+        return promises.no_mock_left(asked.ctx.workspace.lake, table, asked.live, asked.days)
+
+    return ask
+
+
+def _shape(table: Table) -> Callable[[Asked], CheckOutcome | None]:
+    def ask(asked: Asked) -> CheckOutcome | None:
+        lake = asked.ctx.workspace.lake
+        rows = lake.scan(table, asked.ids, asked.days)
+        if table is SEARCH_RESULTS:
+            # Only what this program wrote in good faith: what else lies there is for quarantine to judge.
+            rows = rows.filter(pl.col("item_id").is_not_null() & pl.col("batch_id").is_not_null())
+        return shapes.check_shape(table.key, lake.collect(table, rows))
+
+    return ask
+
+
+def _scores_in_range(asked: Asked) -> CheckOutcome:
+    return promises.scores_in_range(asked.ctx.workspace.lake, RELEVANCE, asked.ids, asked.days)
+
+
+def _members_have_events(asked: Asked) -> CheckOutcome:
+    return promises.members_have_events(
+        asked.ctx.workspace.lake, MEMBERS, EVENTS, asked.ids, asked.days
+    )
+
+
+def _index_is_whole(asked: Asked) -> CheckOutcome:
+    store = MemoryStore(asked.ctx.workspace)
+    return promises.index_is_whole(
+        {tenant: store.duplicates(tenant) for tenant in asked.ids},
+        {tenant: store.behind(tenant) for tenant in asked.ids},
+    )
+
+
+def _digests_delivered(asked: Asked) -> CheckOutcome:
+    with asked.ctx.workspace.control.read() as connection:
+        return promises.digests_delivered(connection, asked.ids, asked.ctx.workspace.clock.now())
+
+
+_DONE = Declared("tenants_done", False, "No tenant failed in this stage.", _tenants_done)
+_ANSWERED = Declared(
+    "sources_answered",
+    False,
+    "Every source answered; no results is an answer, no answer is not.",
+    _sources_answered,
+)
+
+
+def _free(table: Table) -> Declared:
+    about = "After quarantine, no row of a live tenant is made up."
+    return Declared("mock_free", True, about, _mock_free(table))
+
+
+def _shaped(table: Table) -> Declared:
+    about = "The rows have the shape that their Great Expectations suite describes."
+    return Declared("shape", True, about, _shape(table))
+
+
+CHECKS: Mapping[str, tuple[Declared, ...]] = {
+    CRM_ACCOUNTS.key: (_ANSWERED, _DONE),
+    "core/config_snapshot": (_DONE,),
+    CRM_ACTIVITIES.key: (_ANSWERED, _DONE),
+    SEARCH_RESULTS.key: (_shaped(SEARCH_RESULTS), _ANSWERED, _DONE),
+    EVENTS.key: (
+        Declared(
+            "no_mock_in_live",
+            False,
+            "No made-up row was found in a live tenant; if one was, its tenant is named and held.",
+            _mock_found,
+        ),
+        _free(EVENTS),
+        _shaped(EVENTS),
+        Declared(
+            "members_have_events",
+            True,
+            "Every event has its first item, and every first item its event.",
+            _members_have_events,
+        ),
+        _DONE,
+    ),
+    RELEVANCE.key: (
+        Declared("scores_in_range", True, "Scores lie in 0..1 or are null.", _scores_in_range),
+        _free(RELEVANCE),
+        _DONE,
+    ),
+    "core/memory_log": (_DONE,),
+    MATCHES.key: (_free(MATCHES), _DONE),
+    "core/memories": (
+        Declared(
+            "index_is_whole",
+            False,
+            "Every memory stands once in the index, which has caught up with the log.",
+            _index_is_whole,
+        ),
+        _DONE,
+    ),
+    "out/deliveries": (
+        Declared(
+            "digests_delivered",
+            False,
+            "Every digest that was due in the last day was delivered.",
+            _digests_delivered,
+        ),
+        _DONE,
+    ),
+    "out/run_ledger": (_DONE,),
+}
+
+
+def checks_for(
+    ctx: RunContext,
+    stage: str,
+    outcomes: Sequence[TenantOutcome],
+    chosen: Sequence[Tenant],
+    days: Sequence[date],
+) -> list[CheckOutcome]:
+    """Carries out the checks of a stage over the run's whole range of days.
+
+    What needs a package that is not installed is left out.
+    """
+    asked = Asked(ctx, outcomes, chosen, days)
+    found = [declared.ask(asked) for declared in CHECKS[stage]]
+    return [outcome for outcome in found if outcome is not None]
