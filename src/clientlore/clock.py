@@ -1,4 +1,4 @@
-"""Time as an argument. Whoever decides by the time of day takes a `Clock`; nobody reads the wall clock by themselves."""
+"""Time as an argument: whoever decides by the time of day takes a `Clock`; nobody reads the wall clock directly."""
 
 from __future__ import annotations
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from clientlore.control.audit import Audit
 from clientlore.ids import new_id
+from clientlore.providers.judging import Embedder, Scorer
 from clientlore.workspace import Workspace
 
 Progress = Callable[[str, dict[str, Any]], None]
 
 
-def _quiet(_what: str, _detail: dict[str, Any]) -> None:
+def quiet(_what: str, _detail: dict[str, Any]) -> None:
     """Says nothing."""
 
 
@@ -27,6 +28,7 @@ class Scope:
         fires: Fires that it may claim, and so open windows.
         force_mock: Ask the mocks instead of the real sources; only for mock tenants.
         refresh_config: Take the configuration of the day anew.
+        collect: Whether sources are asked; without, days are made again from what is stored.
     """
 
     tenants: tuple[str, ...] = ()
@@ -34,6 +36,7 @@ class Scope:
     fires: tuple[str, ...] = ()
     force_mock: bool = False
     refresh_config: bool = False
+    collect: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class RunContext:
         root_run_id: The id of the run it re-executes, or its own.
         is_backfill: Whether it belongs to a backfill: then it opens no window, whatever else it is told.
         progress: Called with what is going on, for people who wait.
+        scorer: Who judges relevance; the rules if not given.
+        embedder: Who makes vectors of memories; nobody if not given.
     """
 
     workspace: Workspace
@@ -53,7 +58,9 @@ class RunContext:
     job: str = "inline"
     scope: Scope = Scope()
     is_backfill: bool = False
-    progress: Progress = _quiet
+    progress: Progress = quiet
+    scorer: Scorer | None = None
+    embedder: Embedder | None = None
 
     @property
     def root(self) -> str:

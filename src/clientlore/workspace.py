@@ -12,7 +12,9 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import sqlalchemy as sa
 
@@ -106,7 +108,7 @@ class Workspace:
         """Closes every connection."""
         self.control.close()
 
-    def __enter__(self) -> Workspace:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -139,10 +141,8 @@ class Workspace:
             raise ClientloreError(msg, "Run `clientlore db upgrade`.")
 
     @staticmethod
-    def _probe_folder(folder: object) -> None:
-        from pathlib import Path
-
-        probe = Path(str(folder)) / f".probe-{new_id()}"
+    def _probe_folder(folder: Path) -> None:
+        probe = folder / f".probe-{new_id()}"
         write_bytes(probe, b"probe")
         probe.unlink()
 

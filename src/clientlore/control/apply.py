@@ -170,15 +170,13 @@ def _clients(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
                 origin="file",
             )
             assigned.add((entry.client_id, user_id))
-    kept = {
+    kept: dict[sa.Table, set[tuple[str, ...]]] = {
         t.clients: {(entry.client_id,) for entry in wanted.clients},
         t.contacts: contacts,
         t.assignments: assigned,
     }
     for table, keep in kept.items():
-        clients.retire(
-            connection, audit, table, tenant_id=wanted.tenant, origin="file", keep=keep
-        )
+        clients.retire(connection, audit, table, tenant_id=wanted.tenant, origin="file", keep=keep)
 
 
 def client_from(tenant_id: str, entry: ClientEntry) -> Client:
@@ -220,7 +218,7 @@ def _sources(connection: Connection, audit: Audit, wanted: TenantFile, folder: P
     for entry in wanted.clients:
         found += [feed_source(wanted.tenant, feed, entry.client_id) for feed in entry.feeds]
         if wanted.mode == "mock":
-            found.append(_mock(wanted.tenant, "mock_search", entry.client_id))
+            found.append(mock_search_source(wanted.tenant, entry.client_id))
     if wanted.crm is not None:
         found += _crm_files(wanted, folder)
     elif wanted.mode == "mock":
@@ -236,6 +234,11 @@ def _sources(connection: Connection, audit: Audit, wanted: TenantFile, folder: P
         origin="file",
         keep={(source.source_id,) for source in found},
     )
+
+
+def mock_search_source(tenant_id: str, client_id: str) -> Source:
+    """The source that makes up news about a client of a mock tenant."""
+    return _mock(tenant_id, "mock_search", client_id)
 
 
 def _mock(tenant_id: str, kind: str, client_id: str | None) -> Source:
@@ -294,11 +297,15 @@ def _schedules(connection: Connection, audit: Audit, wanted: TenantFile) -> None
 
 def schedule_from(tenant_id: str, entry: ScheduleEntry) -> Schedule:
     """The schedule that an entry of the file stands for."""
-    cron = entry.cron if entry.type == "cron" else schedules.cron_for(
-        entry.type,
-        local_time=entry.at,
-        weekday=weekday_number(entry.weekday),
-        day_of_month=str(entry.day),
+    cron = (
+        entry.cron
+        if entry.type == "cron"
+        else schedules.cron_for(
+            entry.type,
+            local_time=entry.at,
+            weekday=weekday_number(entry.weekday),
+            day_of_month=str(entry.day),
+        )
     )
     return Schedule(
         schedule_id=schedules.schedule_id_for(tenant_id, entry.name),

@@ -84,7 +84,7 @@ def put(
     key = {column.name: row[column.name] for column in table.primary_key.columns}
     where = sa.and_(*(table.c[name] == value for name, value in key.items()))
     found = connection.execute(sa.select(table).where(where)).mappings().first()
-    changes = difference(found, row)
+    changes = difference(None if found is None else dict(found), row)
     if not changes:
         return {}
     now = audit.now()

@@ -35,7 +35,9 @@ def resolve_clients(connection: Connection, tenant_id: str, names: Collection[st
         NotFoundError: One of them is not known to this tenant.
     """
     known = clients_of(connection, tenant_id)
-    by_name = {c.client_id: c.client_id for c in known} | {c.name.lower(): c.client_id for c in known}
+    by_name = {c.client_id: c.client_id for c in known} | {
+        c.name.lower(): c.client_id for c in known
+    }
     found: set[str] = set()
     for name in names:
         match = by_name.get(name) or by_name.get(name.lower())
@@ -153,4 +155,6 @@ def responsible(connection: Connection, tenant_id: str) -> dict[str, list[str]]:
     for row in rows:
         kind = "crm" if row["origin"] == "crm" else "said"
         by_client.setdefault(row["client_id"], {}).setdefault(kind, set()).add(row["user_id"])
-    return {client: sorted(kinds.get("said") or kinds["crm"]) for client, kinds in by_client.items()}
+    return {
+        client: sorted(kinds.get("said") or kinds["crm"]) for client, kinds in by_client.items()
+    }

@@ -64,8 +64,8 @@ class ControlPlane:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction to write in."""
-        with self._opened() as connection:
-            connection = connection.execution_options(**{_WRITES: True})
+        with self._opened() as opened:
+            connection = opened.execution_options(**{_WRITES: True})
             with connection.begin():
                 yield connection
 

@@ -77,7 +77,7 @@ def content_shas(
             t.tenant_days.c.content_sha.is_not(None),
         )
     )
-    return {day: sha for day, sha in rows}
+    return {row.day: row.content_sha for row in rows}
 
 
 def record_batches(
@@ -137,7 +137,9 @@ def stale_days(connection: Connection, tenant_id: str, stage: str, look_back: in
     for row in rows:
         if row.inputs_sha is None:
             continue
-        before = {d: s for d, s in shas.items() if row.day - timedelta(days=look_back) <= d < row.day}
+        before = {
+            d: s for d, s in shas.items() if row.day - timedelta(days=look_back) <= d < row.day
+        }
         if inputs_sha(before) != row.inputs_sha:
             stale.append(row.day)
     return stale

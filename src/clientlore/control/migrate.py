@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from clientlore.control.engine import ControlPlane
 from clientlore.errors import StoreError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 # The newest version in `control/migrations/versions`; a test compares.
 HEAD = "0001"
@@ -69,7 +74,7 @@ def _version(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def _config(connection: Connection) -> object:
+def _config(connection: Connection) -> Config:
     from alembic.config import Config
 
     config = Config()

@@ -123,7 +123,7 @@ def listed(
     offset: int = 0,
 ) -> tuple[list[dict[str, Any]], int]:
     """Rows of the quarantine, newest first, and how many there are in all."""
-    where = [sa.true()]
+    where: list[sa.ColumnElement[bool]] = [sa.true()]
     if tenant_id is not None:
         where.append(t.quarantine.c.tenant_id == tenant_id)
     if state is not None:

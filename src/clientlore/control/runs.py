@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection
 from clientlore.clock import Clock
 from clientlore.control import tables as t
 from clientlore.control.engine import ControlPlane, upsert
-from clientlore.errors import StoreError
+from clientlore.errors import NotFoundError, StoreError
 
 BEAT_SECONDS = 5.0
 SILENT_SECONDS = 45.0
@@ -189,6 +189,28 @@ def component_beats(connection: Connection) -> list[dict[str, Any]]:
         dict(r)
         for r in connection.execute(sa.select(t.beats).order_by(t.beats.c.component)).mappings()
     ]
+
+
+def stages_of(connection: Connection, run_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """What the stages of some runs did, in the order in which they ended."""
+    rows = connection.execute(
+        sa.select(t.stage_runs)
+        .where(t.stage_runs.c.run_id.in_(list(run_ids)))
+        .order_by(t.stage_runs.c.seq)
+    ).mappings()
+    return [dict(row) for row in rows]
+
+
+def get_run(connection: Connection, run_id: str) -> dict[str, Any]:
+    """The row of a run.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    row = connection.execute(sa.select(t.runs).where(t.runs.c.run_id == run_id)).mappings().first()
+    if row is None:
+        raise NotFoundError(f"There is no run {run_id}", "`clientlore status` lists the newest.")
+    return dict(row)
 
 
 def recent_runs(connection: Connection, limit: int = 10) -> list[dict[str, Any]]:

@@ -65,7 +65,7 @@ def check_cron(expression: str) -> str:
         next(CronSim(expression, datetime(2024, 1, 1, tzinfo=UTC)))
     except (CronSimError, StopIteration) as error:
         raise ConfigurationError(
-            f"'{expression}' is no cron expression ({error or 'it never fires'})",
+            f"'{expression}' is no cron expression ({str(error) or 'it never fires'})",
             "Five fields: minute hour day-of-month month day-of-week.",
         ) from None
     return expression
@@ -234,4 +234,3 @@ def delete_schedules(connection: Connection, audit: Audit, schedules: Sequence[S
             tenant_id=schedule.tenant_id,
             changes={"name": schedule.name},
         )
-

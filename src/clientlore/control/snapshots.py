@@ -158,7 +158,12 @@ def find(connection: Connection, tenant_id: str, day: date) -> Snapshot | None:
 def _content_columns(connection: Connection, tenant: Tenant) -> dict[str, Any]:
     wanted = people.preferences_of(connection, tenant.tenant_id)
     readers = [
-        Reader(u.user_id, u.handle, u.name, wanted.get(u.user_id, Preferences(u.user_id, tenant.tenant_id)))
+        Reader(
+            u.user_id,
+            u.handle,
+            u.name,
+            wanted.get(u.user_id, Preferences(u.user_id, tenant.tenant_id)),
+        )
         for u in people.users_of(connection, tenant.tenant_id)
     ]
     content = {
@@ -204,8 +209,7 @@ def export_rows(snapshot: Snapshot) -> list[dict[str, Any]]:
     for reader in snapshot.readers:
         values = {f.name: getattr(reader.preferences, f.name) for f in fields(Preferences)}
         rows.append(_export("user", reader.user_id, reader.handle, values))
-    for source in snapshot.sources:
-        rows.append(_export("source", source.source_id, source.kind, asdict(source)))
+    rows += [_export("source", s.source_id, s.kind, asdict(s)) for s in snapshot.sources]
     return [{"tenant_id": snapshot.tenant_id, "day": snapshot.day, **row} for row in rows]
 
 

@@ -44,8 +44,8 @@ def _slug(value: str) -> str:
 
 def _address(value: str) -> str:
     local, at, domain = value.strip().rpartition("@")
-    bad = not at or not local or "." not in domain.strip(".") and domain != "localhost"
-    if bad or any(c.isspace() or c in ",;<>\"" for c in value.strip()) or len(value) > 254:
+    bad = not at or not local or ("." not in domain.strip(".") and domain != "localhost")
+    if bad or any(c.isspace() or c in ',;<>"' for c in value.strip()) or len(value) > 254:
         msg = "this is no mail address"
         raise ValueError(msg)
     return value.strip()
@@ -67,7 +67,7 @@ def _local_time(value: object) -> str:
         value = f"{value:02d}:00" if value < 24 else f"{value // 60:02d}:{value % 60:02d}"
     hour, colon, minute = str(value).partition(":")
     if not (hour.isdigit() and (not colon or minute.isdigit())):
-        msg = "a time of day is written as \"07:30\""
+        msg = 'a time of day is written as "07:30"'
         raise ValueError(msg)
     if not (int(hour) < 24 and int(minute or 0) < 60):
         msg = "a time of day lies between 00:00 and 23:59"
@@ -113,9 +113,9 @@ class UserEntry(_Strict):
     id: Slug | None = None
     name: Text
     email: Address | None = None
-    phone: Annotated[str, StringConstraints(max_length=20, pattern=r"^\+?[0-9 ()/-]{3,20}$")] | None = (
-        None
-    )
+    phone: (
+        Annotated[str, StringConstraints(max_length=20, pattern=r"^\+?[0-9 ()/-]{3,20}$")] | None
+    ) = None
     security_level: Annotated[int, Field(ge=1, le=4)] = 1
     zone: Zone = "UTC"
     digest: Digest = Digest()
@@ -152,8 +152,12 @@ class ClientEntry(_Strict):
 
     id: Slug | None = None
     name: Text
-    domain: Annotated[str, StringConstraints(to_lower=True, pattern=r"^[^\s/:@]+\.[^\s/:@]+$")] | None = None
-    ticker: Annotated[str, StringConstraints(max_length=16, pattern=r"^[A-Za-z0-9.:-]+$")] | None = None
+    domain: (
+        Annotated[str, StringConstraints(to_lower=True, pattern=r"^[^\s/:@]+\.[^\s/:@]+$")] | None
+    ) = None
+    ticker: (
+        Annotated[str, StringConstraints(max_length=16, pattern=r"^[A-Za-z0-9.:-]+$")] | None
+    ) = None
     industry: Text | None = None
     aliases: tuple[Text, ...] = ()
     people: tuple[Text, ...] = ()
@@ -267,8 +271,14 @@ class TenantFile(_Strict):
         for schedule in self.schedules:
             for client in schedule.clients:
                 if client not in ids:
-                    msg = f"schedule '{schedule.name}' names the client '{client}', which is not in the file{suggest(client, ids)}"
+                    msg = (
+                        f"schedule '{schedule.name}' names the client '{client}', which is not in the file"
+                        f"{suggest(client, ids)}"
+                    )
                     raise ValueError(msg)
+        if self.mode == "mock" and self.allow_live_send:
+            msg = "a mock tenant's data is made up and never leaves: take allow_live_send out, or use 'mode: live'"
+            raise ValueError(msg)
         if self.mode == "live":
             fakes = [f.url for f in self._feeds() if f.on_failure == "mock"]
             if fakes or (self.crm is not None and self.crm.on_failure == "mock"):

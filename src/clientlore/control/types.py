@@ -38,7 +38,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         return value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, _dialect: Dialect) -> datetime | None:
         """An aware datetime in UTC."""
         if value is None:
             return None

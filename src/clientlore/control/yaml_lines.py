@@ -32,7 +32,9 @@ def parse(text: str, name: str) -> tuple[Any, dict[Path, int]]:
             f"{name}{line}: this is no YAML ({error.problem})", "Check quotes and indentation."
         ) from None
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{name}: this is no YAML ({error})", "Save it as UTF-8.") from None
+        raise ConfigurationError(
+            f"{name}: this is no YAML ({error})", "Save it as UTF-8."
+        ) from None
     lines: dict[Path, int] = {}
     if node is None:
         return {}, lines

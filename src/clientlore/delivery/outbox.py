@@ -116,7 +116,9 @@ def settle_abandoned(connection: Connection, now: datetime) -> tuple[int, int]:
     ).rowcount
     reply = "the sender died after it began: the server may have taken it"
     connection.execute(
-        sa.update(t.outbox).where(unclear).values(state="uncertain", last_reply=reply, updated_at=now)
+        sa.update(t.outbox)
+        .where(unclear)
+        .values(state="uncertain", last_reply=reply, updated_at=now)
     )
     return again, len(lost)
 

@@ -142,13 +142,11 @@ def _send(
     tally.counts[outcome] += 1
     if outcome != "sent":
         tally.errors.append(f"{message.outbox_id}: {reply}")
-    log.info("message %s: %s", message.outbox_id, outcome)
+    log.debug("message %s: %s", message.outbox_id, outcome)
     return None
 
 
-def _put_back(
-    ctx: RunContext, message: Message, reply: str, tally: _Tally, rng: Random
-) -> None:
+def _put_back(ctx: RunContext, message: Message, reply: str, tally: _Tally, rng: Random) -> None:
     """Leaves a message for later because our account is refused, and tells somebody."""
     _record(ctx, message, "deferred", None, reply, rng)
     tally.counts["deferred"] += 1

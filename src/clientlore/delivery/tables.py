@@ -7,13 +7,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from clientlore.control import tables as t
-from clientlore.storage.lake import Table
+from clientlore.storage.lake import UTC_TIME, Table, columns
 
-_UTC = pl.Datetime("us", "UTC")
 DELIVERIES = Table(
     "out",
     "deliveries",
-    pl.Schema(
+    columns(
         {
             "tenant_id": pl.String,
             "window_id": pl.String,
@@ -29,8 +28,8 @@ DELIVERIES = Table(
             "channel": pl.String,
             "state": pl.String,
             "attempts": pl.Int32,
-            "closed_at": _UTC,
-            "sent_at": _UTC,
+            "closed_at": UTC_TIME,
+            "sent_at": UTC_TIME,
         }
     ),
     ("closed_at", "window_id"),

@@ -8,7 +8,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from clientlore.delivery.outbox import Message
 from clientlore.errors import ConfigurationError
@@ -47,7 +47,7 @@ class TransportError(Exception):
 class Transport(Protocol):
     """Sends messages. Used as a context, so that a connection serves a batch."""
 
-    def __enter__(self) -> Transport: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(
         self,
@@ -71,7 +71,7 @@ class FolderTransport:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __enter__(self) -> FolderTransport:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,7 +94,7 @@ class SmtpTransport:
         self._context = context or ssl.create_default_context()
         self._connection: smtplib.SMTP | None = None
 
-    def __enter__(self) -> SmtpTransport:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -106,14 +106,14 @@ class SmtpTransport:
         asked = False
         try:
             code, said = smtp.mail(self._sender)
-            if code != 250:  # noqa: PLR2004 - RFC 5321
+            if code != 250:
                 raise _verdict(code, said)
             code, said = smtp.rcpt(message.recipient)
             if code not in {250, 251}:
                 raise _verdict(code, said)
             asked = True
             code, said = smtp.data(data)
-            if code != 250:  # noqa: PLR2004 - RFC 5321
+            if code != 250:
                 raise _verdict(code, said)
             return Receipt(code, _text(said))
         except TransportError:
@@ -197,7 +197,7 @@ def _verdict(code: int, said: bytes | str) -> TransportError:
     enhanced = _ENHANCED.search(text)
     if code in _OUR_FAULT or (enhanced and enhanced.group().startswith(("5.7.8", "5.7.30"))):
         return TransportError("misconfigured", text, code)
-    temporary = enhanced[1] == "4" if enhanced else 400 <= code < 500  # noqa: PLR2004 - RFC 5321
+    temporary = enhanced[1] == "4" if enhanced else 400 <= code < 500
     return TransportError("deferred" if temporary else "failed", text, code)
 
 

@@ -147,9 +147,7 @@ def _close(
     start = now if by_hand else not_before(now, reader.preferences)
     shown = {line.event_id: line.item_id for line in lines}
     with control.write() as connection:
-        opened = insert_ignore(
-            connection, t.windows, [_window_row(window, now, outcome, counts)]
-        )
+        opened = insert_ignore(connection, t.windows, [_window_row(window, now, outcome, counts)])
         if not opened:
             return Closed(window, "open_before")
         insert_ignore(connection, t.notifications, [_row(window, d, shown, now) for d in decided])
@@ -248,4 +246,3 @@ def _row(window: Window, d: Decided, shown: dict[str, str], now: datetime) -> di
         "is_late": d.is_late,
         "decided_at": now,
     }
-

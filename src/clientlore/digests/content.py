@@ -137,17 +137,13 @@ def candidates_for(material: Material, user_id: str) -> list[Candidate]:
     ]
 
 
-def lines_for(
-    material: Material, window_id: str, decided: Iterable[Decided]
-) -> list[Line]:
+def lines_for(material: Material, window_id: str, decided: Iterable[Decided]) -> list[Line]:
     """The lines of what is sent, in the order in which it was decided."""
     chosen = [d for d in decided if d.decision == "sent"]
     ids = [d.candidate.event_id for d in chosen]
     told = material.members.filter(pl.col("event_id").is_in(ids))
     shown = {row["event_id"]: row for row in fullest(told).iter_rows(named=True)}
-    publishers = dict(
-        told.group_by("event_id").agg(pl.col("publisher").n_unique()).iter_rows()
-    )
+    publishers = dict(told.group_by("event_id").agg(pl.col("publisher").n_unique()).iter_rows())
     judged = {
         (row["event_id"], row["client_id"]): row
         for row in material.relevance.filter(pl.col("event_id").is_in(ids)).iter_rows(named=True)

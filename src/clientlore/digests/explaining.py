@@ -130,7 +130,8 @@ def _gated(workspace: Workspace, tenant_id: str, event_id: str, user: User) -> l
         Answer(
             "gates",
             row["passed"],
-            f"{row['client_id']}: {row['reason']}" + (f" (gate: {row['gate']})" if row["gate"] else ""),
+            f"{row['client_id']}: {row['reason']}"
+            + (f" (gate: {row['gate']})" if row["gate"] else ""),
         )
         for row in rows.iter_rows(named=True)
     ]
@@ -178,7 +179,9 @@ def _window_answer(row: dict[str, Any]) -> Answer:
         return Answer("window", False, f"{window}: {row['reason']}")
     state = row["state"]
     if state == "sent":
-        return Answer("window", True, f"{window}, Ref {row['reference']}: {row['reason']}; mail sent")
+        return Answer(
+            "window", True, f"{window}, Ref {row['reference']}: {row['reason']}; mail sent"
+        )
     waiting = f"{row['not_before']:%Y-%m-%d %H:%M} UTC"
     said = {"pending": f"mail waits until {waiting}", "sending": "mail is being sent"}.get(
         state, f"mail is {state}: {row['last_reply']}"

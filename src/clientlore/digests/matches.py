@@ -10,7 +10,7 @@ import polars as pl
 from clientlore.clock import day_bounds
 from clientlore.control.snapshots import Snapshot
 from clientlore.monitoring.relevance import RELEVANCE
-from clientlore.storage.lake import Lake, Table
+from clientlore.storage.lake import Lake, Table, columns
 from clientlore.taxonomy import CATEGORY_NAMES
 
 MATCHES_VERSION = "g1"
@@ -20,7 +20,7 @@ GATES = ("assigned", "scored", "threshold", "category", "age")
 MATCHES = Table(
     "out",
     "matches",
-    pl.Schema(
+    columns(
         {
             "tenant_id": pl.String,
             "day": pl.Date,

@@ -182,4 +182,3 @@ def _inlined(html: str) -> str:
     return css_inline.CSSInliner(
         load_remote_stylesheets=False, keep_style_tags=True, keep_at_rules=True
     ).inline(html)
-

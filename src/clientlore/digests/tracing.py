@@ -68,9 +68,7 @@ def trace(workspace: Workspace, tenant_id: str, name: str) -> Trace:
     steps += _relevance_steps(workspace, tenant_id, present)
     steps.append(_event_step(workspace, tenant_id, present, members))
     steps.append(_item_step(item))
-    batch, response = raw.find_response(
-        workspace.lake, tenant_id, item["day"], item["response_id"]
-    )
+    batch, response = raw.find_response(workspace.lake, tenant_id, item["day"], item["response_id"])
     path = workspace.lake.folder(raw.RESPONSES, tenant_id, batch.day) / f"{batch.batch_id}.parquet"
     steps.append(
         Step(
@@ -194,15 +192,23 @@ def _relevance_steps(workspace: Workspace, tenant_id: str, event_id: str) -> lis
         RELEVANCE,
         lake.scan(RELEVANCE, [tenant_id]).filter(pl.col("event_id") == event_id).sort("client_id"),
     )
-    names = ("client_id", "score", "category", "confidence", "role", "evidence", "rationale", "method", "scorer")
+    names = (
+        "client_id",
+        "score",
+        "category",
+        "confidence",
+        "role",
+        "evidence",
+        "rationale",
+        "method",
+        "scorer",
+    )
     return [
         Step("relevance", {name: row[name] for name in names}) for row in rows.iter_rows(named=True)
     ]
 
 
-def _event_step(
-    workspace: Workspace, tenant_id: str, event_id: str, members: pl.DataFrame
-) -> Step:
+def _event_step(workspace: Workspace, tenant_id: str, event_id: str, members: pl.DataFrame) -> Step:
     lake = workspace.lake
     found = lake.collect(
         EVENTS, lake.scan(EVENTS, [tenant_id]).filter(pl.col("event_id") == event_id)
@@ -220,7 +226,11 @@ def _event_step(
     ]
     facts: dict[str, Any] = {"event_id": event_id, "items": folded}
     if found:
-        facts |= {"day": found[0]["day"].isoformat(), "title": found[0]["title"], "normaliser": found[0]["normaliser"]}
+        facts |= {
+            "day": found[0]["day"].isoformat(),
+            "title": found[0]["title"],
+            "normaliser": found[0]["normaliser"],
+        }
     return Step("event", facts)
 
 

@@ -75,12 +75,13 @@ def not_before(now: datetime, preferences: Preferences) -> datetime:
         return now
     zone = ZoneInfo(preferences.timezone)
     local = now.astimezone(zone)
-    start, end = time.fromisoformat(preferences.quiet_from), time.fromisoformat(preferences.quiet_to)
+    start, end = (
+        time.fromisoformat(preferences.quiet_from),
+        time.fromisoformat(preferences.quiet_to),
+    )
     clock = local.time().replace(tzinfo=None)
-    if start <= end:
-        quiet = start <= clock < end
-    else:
-        quiet = clock >= start or clock < end
+    across_midnight = start > end
+    quiet = (clock >= start or clock < end) if across_midnight else (start <= clock < end)
     if start == end or not quiet:
         return now
     until = local.date() if clock < end else local.date() + timedelta(days=1)

@@ -1,4 +1,4 @@
-"""From the sources of a day to operations on memory: what is new is added, what changed revised, what vanished retracted.
+"""From the sources of a day to operations on memory: new is added, changed is revised, vanished is retracted.
 
 What a person did to a memory is never touched: a rerun neither brings back what they retracted nor retracts what
 they revised.
@@ -64,10 +64,13 @@ def operations_for(
         held = state.get(memory_id)
         if held is not None and not _ours(held):
             continue
-        if held is not None and memory_id in living:
-            # A later day may have told it anew: an earlier day made again does not undo that.
-            if _same(held, want) or held["revised_at"] > want.recorded_at:
-                continue
+        # A later day may have told it anew: an earlier day made again does not undo that.
+        if (
+            held is not None
+            and memory_id in living
+            and (_same(held, want) or held["revised_at"] > want.recorded_at)
+        ):
+            continue
         operations.append(
             Operation(
                 tenant_id=tenant_id,
@@ -115,7 +118,7 @@ def _ours(held: Mapping[str, Any]) -> bool:
 
 
 def _same(held: Mapping[str, Any], want: Wanted) -> bool:
-    return (
+    return bool(
         held["text"] == want.text
         and held["attributes"] == canonical(want.attributes)
         and held["valid_from"] == want.valid_from

@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 
 from clientlore.errors import StoreError
+from clientlore.storage.lake import UTC_TIME, columns
 
-_UTC = pl.Datetime("us", "UTC")
-OPERATIONS = pl.Schema(
+OPERATIONS = columns(
     {
         "seq": pl.Int64,
         "tenant_id": pl.String,
@@ -22,14 +22,14 @@ OPERATIONS = pl.Schema(
         "kind": pl.String,
         "text": pl.String,
         "attributes": pl.String,
-        "valid_from": _UTC,
-        "valid_to": _UTC,
-        "recorded_at": _UTC,
+        "valid_from": UTC_TIME,
+        "valid_to": UTC_TIME,
+        "recorded_at": UTC_TIME,
         "actor": pl.String,
         "sources": pl.List(pl.String),
     }
 )
-STATE = pl.Schema(
+STATE = columns(
     {
         "tenant_id": pl.String,
         "owner_id": pl.String,
@@ -37,10 +37,10 @@ STATE = pl.Schema(
         "kind": pl.String,
         "text": pl.String,
         "attributes": pl.String,
-        "valid_from": _UTC,
-        "valid_to": _UTC,
-        "recorded_at": _UTC,
-        "revised_at": _UTC,
+        "valid_from": UTC_TIME,
+        "valid_to": UTC_TIME,
+        "recorded_at": UTC_TIME,
+        "revised_at": UTC_TIME,
         "sources": pl.List(pl.String),
         "operations": pl.Int32,
         "last_op": pl.String,

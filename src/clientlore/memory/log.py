@@ -14,15 +14,14 @@ from sqlalchemy.engine import Connection
 from clientlore.control import tables as t
 from clientlore.control.engine import insert_ignore
 from clientlore.ids import stable_id
-from clientlore.storage.lake import Table
+from clientlore.storage.lake import UTC_TIME, Table, columns
 
 Op = Literal["add", "revise", "supersede", "retract"]
 
-_UTC = pl.Datetime("us", "UTC")
 LOG = Table(
     "core",
     "memory_log",
-    pl.Schema(
+    columns(
         {
             "tenant_id": pl.String,
             "day": pl.Date,
@@ -33,9 +32,9 @@ LOG = Table(
             "kind": pl.String,
             "text": pl.String,
             "attributes": pl.String,
-            "valid_from": _UTC,
-            "valid_to": _UTC,
-            "recorded_at": _UTC,
+            "valid_from": UTC_TIME,
+            "valid_to": UTC_TIME,
+            "recorded_at": UTC_TIME,
             "actor": pl.String,
             "reason": pl.String,
             "origin": pl.String,

@@ -1,4 +1,4 @@
-"""The index of memory in LanceDB: the state as it stands, found by stemmed words, and by meaning if there is an embedder.
+"""The index of memory in LanceDB: the state as it stands, found by stemmed words, and by meaning with an embedder.
 
 It follows the log: how far it has come is kept beside it, and whatever is appended is caught up. In doubt it is
 rebuilt, which costs about a second for 100,000 operations.
@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,7 @@ import pyarrow as pa
 from clientlore.errors import BusyError, ConfigurationError, StoreError
 from clientlore.memory import log
 from clientlore.memory.fold import alive, fold, operations_frame
+from clientlore.providers.judging import Embedder
 from clientlore.storage.files import write_bytes
 from clientlore.storage.vectors import quoted
 from clientlore.workspace import Workspace
@@ -45,22 +46,6 @@ SCHEMA = pa.schema(
         ("sources", pa.list_(pa.string())),
     ]
 )
-
-
-class Embedder(Protocol):
-    """Turns texts into vectors.
-
-    Attributes:
-        model: Its name, part of the table's name: vectors of two models are never compared.
-        dimension: Length of its vectors.
-    """
-
-    model: str
-    dimension: int
-
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Array of shape (len(texts), dimension), float32, rows of length 1."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -148,9 +133,7 @@ class MemoryStore:
             mark = 0 if rebuild else self._mark(tenant_id)
             table = None if rebuild or mark == 0 else self._open(tenant_id)
             changed = set() if table is None else log.touched(connection, tenant_id, mark)
-            rows = log.read(
-                connection, tenant_id, memory_ids=None if table is None else changed
-            )
+            rows = log.read(connection, tenant_id, memory_ids=None if table is None else changed)
         state = fold(operations_frame(rows))
         living = alive(state)
         try:
@@ -306,7 +289,7 @@ def _lexical(table: Any, query: str, where: str, limit: int) -> pl.DataFrame:
     from lancedb.query import MatchQuery
 
     found = (
-        table.search(MatchQuery(query, "text"), query_type="fts")
+        table.search(MatchQuery(query, "text"), query_type="fts")  # type: ignore[call-arg]
         .where(where, prefilter=True)
         .limit(limit)
         .to_arrow()

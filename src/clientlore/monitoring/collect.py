@@ -70,7 +70,11 @@ class Collected:
     def counts(self) -> dict[str, int]:
         """How many sources had each outcome, and the rows that are new."""
         by_outcome = Counter(o.outcome for o in self.outcomes)
-        return {"sources": len(self.outcomes), **dict(sorted(by_outcome.items())), "rows": self.rows}
+        return {
+            "sources": len(self.outcomes),
+            **dict(sorted(by_outcome.items())),
+            "rows": self.rows,
+        }
 
     def drift(self) -> dict[str, int]:
         """Fields that no adapter knows, over all sources."""
@@ -117,7 +121,9 @@ def collect(
     wanted = [
         _stand_in(s) if ctx.scope.force_mock else s
         for s in known_sources
-        if KINDS[s.kind].table == table.name and (not only_clients or s.client_id in only_clients)
+        if ctx.scope.collect
+        and KINDS[s.kind].table == table.name
+        and (not only_clients or s.client_id in only_clients)
     ]
     with workspace.control.read() as connection:
         states = sources.states_of(connection, tenant.tenant_id)
@@ -240,9 +246,7 @@ def _failure(ask: Ask, error: ProviderError, now: datetime) -> SourceOutcome:
     return SourceOutcome(ask.source, "failed", state, error_kind=error.kind, error=str(error))
 
 
-async def _made_up(
-    ctx: RunContext, ask: Ask, http: Http, failure: SourceOutcome
-) -> SourceOutcome:
+async def _made_up(ctx: RunContext, ask: Ask, http: Http, failure: SourceOutcome) -> SourceOutcome:
     """What the mock says in place of a source that failed; counted as degraded, with the original error."""
     made = replace(ask, source=_stand_in(ask.source))
     try:

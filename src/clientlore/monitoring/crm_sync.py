@@ -6,7 +6,7 @@ own id, contacts and the owner. What the CRM no longer mentions is switched off,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -54,7 +54,11 @@ def sync_accounts(ctx: RunContext, tenant: Tenant, day: date) -> Synced:
         for (source_id,), accounts in newest.group_by("source_id", maintain_order=True):
             collected_at: datetime = accounts["collected_at"][0]
             state = states.get(str(source_id))
-            if state is not None and state.synced_to is not None and state.synced_to >= collected_at:
+            if (
+                state is not None
+                and state.synced_to is not None
+                and state.synced_to >= collected_at
+            ):
                 continue
             synced = _sync(connection, audit, tenant, list(accounts.iter_rows(named=True)))
             connection.execute(
@@ -74,87 +78,102 @@ def sync_accounts(ctx: RunContext, tenant: Tenant, day: date) -> Synced:
 
 
 def _sync(
-    connection: Connection, audit: Audit, tenant: Tenant, rows: Iterable[Mapping[str, Any]]
+    connection: Connection, audit: Audit, tenant: Tenant, rows: Sequence[Mapping[str, Any]]
 ) -> Synced:
     known = clients.clients_of(connection, tenant.tenant_id, active_only=False)
+    before = len(known)
     readers = {
         name.lower(): user.user_id
         for user in people.users_of(connection, tenant.tenant_id)
         for name in (user.email, user.handle, user.name)
         if name
     }
-    kept: dict[sa.Table, set[tuple[str, ...]]] = {t.clients: set(), t.contacts: set(), t.assignments: set()}
+    kept: dict[sa.Table, set[tuple[str, ...]]] = {
+        t.clients: set(),
+        t.contacts: set(),
+        t.assignments: set(),
+    }
     rejects: list[Reject] = []
-    accounts = created = 0
     for row in rows:
-        accounts += 1
-        client = _same_client(known, row)
-        if client is None:
-            client = _new_client(tenant.tenant_id, row, {c.client_id for c in known})
-            known.append(client)
-            created += 1
-        elif client.origin == "crm":
-            fresh = _new_client(tenant.tenant_id, row, set())
-            client = replace(fresh, client_id=client.client_id)
-        clients.put_client(
-            connection, audit, replace(client, external_id=row["account_id"], is_active=True)
-            if client.origin == "crm"
-            else replace(client, external_id=row["account_id"])
-        )
+        client = _put_client(connection, audit, tenant.tenant_id, known, row)
         kept[t.clients].add((client.client_id,))
         if row["contact_name"]:
-            contact_id = clients.put_contact(
-                connection,
-                audit,
-                tenant_id=tenant.tenant_id,
-                client_id=client.client_id,
-                name=row["contact_name"],
-                email=row["contact_email"],
-                phone_number=None,
-                relationship_type=row["contact_role"],
-                external_id=None,
-                origin="crm",
-            )
+            contact_id = _put_contact(connection, audit, client, row)
             kept[t.contacts].add((contact_id,))
         owner = row["owner_email"]
         if owner and owner in readers:
+            user_id = readers[owner]
             clients.assign(
                 connection,
                 audit,
                 tenant_id=tenant.tenant_id,
                 client_id=client.client_id,
-                user_id=readers[owner],
+                user_id=user_id,
                 origin="crm",
             )
-            kept[t.assignments].add((client.client_id, readers[owner]))
+            kept[t.assignments].add((client.client_id, user_id))
         elif owner:
-            rejects.append(
-                Reject(
-                    f"response:{row['response_id']}#{row['position']}",
-                    "unknown_owner",
-                    f"the owner of account {row['account_id']} is no user; add them to the tenant file",
-                    row["source_id"],
-                )
-            )
+            rejects.append(_unknown_owner(row))
     for table, keep in kept.items():
         clients.retire(
             connection, audit, table, tenant_id=tenant.tenant_id, origin="crm", keep=keep
         )
-    return Synced(accounts, created, tuple(rejects))
+    return Synced(len(rows), len(known) - before, tuple(rejects))
 
 
-def _same_client(known: Iterable[Client], row: Mapping[str, Any]) -> Client | None:
+def _put_client(
+    connection: Connection,
+    audit: Audit,
+    tenant_id: str,
+    known: list[Client],
+    row: Mapping[str, Any],
+) -> Client:
+    """The client of an account, stored; one that is new is added to the known ones."""
+    found = _same_client(known, row)
+    if found is None:
+        client = _new_client(tenant_id, row, {c.client_id for c in known})
+        known.append(client)
+    elif found.origin == "crm":
+        client = replace(_new_client(tenant_id, row, set()), client_id=found.client_id)
+    else:
+        client = replace(found, external_id=row["account_id"])
+    clients.put_client(connection, audit, client)
+    return client
+
+
+def _put_contact(
+    connection: Connection, audit: Audit, client: Client, row: Mapping[str, Any]
+) -> str:
+    return clients.put_contact(
+        connection,
+        audit,
+        tenant_id=client.tenant_id,
+        client_id=client.client_id,
+        name=row["contact_name"],
+        email=row["contact_email"],
+        phone_number=None,
+        relationship_type=row["contact_role"],
+        external_id=None,
+        origin="crm",
+    )
+
+
+def _unknown_owner(row: Mapping[str, Any]) -> Reject:
+    return Reject(
+        f"response:{row['response_id']}#{row['position']}",
+        "unknown_owner",
+        f"the owner of account {row['account_id']} is no user; add them to the tenant file",
+        row["source_id"],
+    )
+
+
+def _same_client(known: Sequence[Client], row: Mapping[str, Any]) -> Client | None:
     """The client an account is: by the CRM's id, else by domain, else by name without legal form."""
-    candidates = list(known)
-    for same in (
-        lambda c: c.external_id == row["account_id"],
-        lambda c: c.domain is not None and c.domain == row["domain"] and c.external_id is None,
-        lambda c: core_name(c.name) == core_name(row["name"]) and c.external_id is None,
-    ):
-        found = [c for c in candidates if same(c)]
-        if found:
-            return found[0]
-    return None
+    by_id = [c for c in known if c.external_id == row["account_id"]]
+    free = [c for c in known if c.external_id is None]
+    by_domain = [c for c in free if c.domain is not None and c.domain == row["domain"]]
+    by_name = [c for c in free if core_name(c.name) == core_name(row["name"])]
+    return next(iter(by_id + by_domain + by_name), None)
 
 
 def _new_client(tenant_id: str, row: Mapping[str, Any], taken: set[str]) -> Client:

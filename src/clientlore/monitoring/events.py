@@ -16,7 +16,7 @@ from clientlore.control.snapshots import Snapshot
 from clientlore.ids import sha256
 from clientlore.monitoring import folding, nearduplicates, raw
 from clientlore.monitoring.normalise import NORMALISER, with_keys
-from clientlore.storage.lake import Lake, Table, Written
+from clientlore.storage.lake import UTC_TIME, Lake, Table, Written, columns
 
 IDENTITY_DAYS = 30
 """How far back an item is recognised by its origin, address or text."""
@@ -24,11 +24,10 @@ NEAR_DAYS = 7
 """How far back near-duplicates are looked for."""
 MOCK_IN_LIVE = "mock_in_live"
 
-_UTC = pl.Datetime("us", "UTC")
 MEMBERS = Table(
     "core",
     "event_members",
-    pl.Schema(
+    columns(
         {
             "tenant_id": pl.String,
             "day": pl.Date,
@@ -48,8 +47,8 @@ MEMBERS = Table(
             "publisher": pl.String,
             "author": pl.String,
             "language": pl.String,
-            "published_at": _UTC,
-            "collected_at": _UTC,
+            "published_at": UTC_TIME,
+            "collected_at": UTC_TIME,
             "source_id": pl.String,
             "client_id": pl.String,
             "provider": pl.String,
@@ -68,7 +67,7 @@ MEMBERS = Table(
 EVENTS = Table(
     "core",
     "events",
-    pl.Schema(
+    columns(
         {
             "tenant_id": pl.String,
             "day": pl.Date,
@@ -81,8 +80,8 @@ EVENTS = Table(
             "publisher": pl.String,
             "author": pl.String,
             "language": pl.String,
-            "published_at": _UTC,
-            "first_collected_at": _UTC,
+            "published_at": UTC_TIME,
+            "first_collected_at": UTC_TIME,
             "shown_item_id": pl.String,
             "members": pl.Int32,
             "publishers": pl.List(pl.String),
@@ -144,16 +143,16 @@ def fold_day(lake: Lake, snapshot: Snapshot) -> Folded:
     whatever ran before.
     """
     tenant_id, day = snapshot.tenant_id, snapshot.day
-    rows = lake.collect(
-        raw.SEARCH_RESULTS, lake.scan(raw.SEARCH_RESULTS, [tenant_id], [day])
-    )
+    rows = lake.collect(raw.SEARCH_RESULTS, lake.scan(raw.SEARCH_RESULTS, [tenant_id], [day]))
     items, rejects = _usable(rows, snapshot)
     items = with_keys(items).with_columns(day=pl.lit(day))
     items = items.with_columns(signature=nearduplicates.signatures(items["words"]))
     old = _look_back(lake, tenant_id, day)
     placed = folding.fold(items, old, lambda ids: _texts(lake, tenant_id, day, ids))
     members = placed.with_columns(
-        status=pl.when(pl.col("layer") == "seen").then(pl.lit("SKIPPED")).otherwise(pl.lit("PROCESSED")),
+        status=pl.when(pl.col("layer") == "seen")
+        .then(pl.lit("SKIPPED"))
+        .otherwise(pl.lit("PROCESSED")),
         reason=pl.col("layer").replace_strict(REASONS, return_dtype=pl.String),
         is_revision=(pl.col("layer") == "revision") | pl.col("marked_revision"),
     )
@@ -184,7 +183,10 @@ def look_back_days(day: date) -> list[date]:
 def _usable(rows: pl.DataFrame, snapshot: Snapshot) -> tuple[pl.DataFrame, list[Reject]]:
     """The distinct items that may be used, each as first collected, and what was set aside."""
     reference = pl.concat_str(
-        pl.lit("item:"), pl.col("item_id").fill_null(pl.concat_str("batch_id", pl.lit("#"), "position", ignore_nulls=True))
+        pl.lit("item:"),
+        pl.col("item_id").fill_null(
+            pl.concat_str("batch_id", pl.lit("#"), "position", ignore_nulls=True)
+        ),
     )
     foreign = (pl.col("tenant_id") != snapshot.tenant_id) | pl.col("tenant_id").is_null()
     mock = (pl.col("source_mode") != "live") | pl.col("source_mode").is_null()
@@ -227,9 +229,7 @@ def _look_back(lake: Lake, tenant_id: str, day: date) -> pl.DataFrame:
     near = pl.col("day") >= day - timedelta(days=NEAR_DAYS)
     frame = (
         lake.scan(MEMBERS, [tenant_id], look_back_days(day))
-        .with_columns(
-            signature=pl.when(near & (pl.col("status") == "PROCESSED")).then("signature")
-        )
+        .with_columns(signature=pl.when(near & (pl.col("status") == "PROCESSED")).then("signature"))
         .select("day", *folding.ORDER[:2], *folding.KEYS)
         .sort("day", *folding.ORDER, nulls_last=True)
         .select(list(folding.KEYS))
@@ -251,21 +251,26 @@ def _events(members: pl.DataFrame, day: date) -> pl.DataFrame:
     """The events that were born on the day: those whose first member is one of the day's."""
     born = members.filter(pl.col("layer") == "first").select("event_id")
     mine = members.filter(pl.col("status") == "PROCESSED").join(born, on="event_id", how="semi")
-    return fullest(mine).join(
-        mine.group_by("event_id").agg(
-            first_collected_at=pl.col("collected_at").min(),
-            members=pl.len().cast(pl.Int32),
-            publishers=pl.col("publisher").drop_nulls().unique(maintain_order=True),
-            layers=pl.col("layer").unique(maintain_order=True),
-            is_revised=pl.col("is_revision").any(),
-        ),
-        on="event_id",
-    ).with_columns(
-        day=pl.lit(day),
-        story_id=pl.col("event_id"),
-        shown_item_id=pl.col("item_id"),
-        normaliser=pl.lit(NORMALISER),
-    ).select(list(EVENTS.schema))
+    return (
+        fullest(mine)
+        .join(
+            mine.group_by("event_id").agg(
+                first_collected_at=pl.col("collected_at").min(),
+                members=pl.len().cast(pl.Int32),
+                publishers=pl.col("publisher").drop_nulls().unique(maintain_order=True),
+                layers=pl.col("layer").unique(maintain_order=True),
+                is_revised=pl.col("is_revision").any(),
+            ),
+            on="event_id",
+        )
+        .with_columns(
+            day=pl.lit(day),
+            story_id=pl.col("event_id"),
+            shown_item_id=pl.col("item_id"),
+            normaliser=pl.lit(NORMALISER),
+        )
+        .select(list(EVENTS.schema))
+    )
 
 
 def fullest(members: pl.DataFrame) -> pl.DataFrame:

@@ -14,13 +14,14 @@ import numpy as np
 import polars as pl
 
 from clientlore.monitoring import nearduplicates
+from clientlore.storage.lake import columns
 
 ORDER = ("collected_at", "published_at", "item_id")
 """Collection time decides; within a batch, what was published first."""
 SHARED_URL_TEXTS = 3
 """An address under which one source gives this many texts names a site, not a page."""
 
-KEYS = pl.Schema(
+KEYS = columns(
     {
         "item_id": pl.String,
         "event_id": pl.String,
@@ -36,7 +37,7 @@ KEYS = pl.Schema(
 Texts = Callable[[list[str]], pl.DataFrame]
 
 _RANKS = {"identity": 1, "revision": 2, "url": 3, "content": 4, "near": 5}
-_EDGES = pl.Schema(
+_EDGES = columns(
     {"later": pl.Int64, "earlier": pl.Int64, "layer": pl.String, "similarity": pl.Float64}
 )
 
@@ -58,8 +59,9 @@ def fold(new: pl.DataFrame, old: pl.DataFrame, texts: Texts) -> pl.DataFrame:
     new = new.join(
         known.rename({"event_id": "seen_in"}), on="item_id", how="left", maintain_order="left"
     )
-    seen, fresh = new.filter(pl.col("seen_in").is_not_null()), new.filter(
-        pl.col("seen_in").is_null()
+    seen, fresh = (
+        new.filter(pl.col("seen_in").is_not_null()),
+        new.filter(pl.col("seen_in").is_null()),
     )
     placed = _place(fresh, old, texts)
     again = seen.with_columns(
@@ -161,9 +163,7 @@ def _url_edges(everything: pl.DataFrame) -> pl.DataFrame:
     """The same page. From the same source with other words it is a later version."""
     texts = pl.col("content_key").n_unique().over("source_id", "canonical_url")
     site = everything.filter(pl.col("canonical_url").is_not_null() & (texts >= SHARED_URL_TEXTS))
-    pages = everything.join(
-        site.select("canonical_url").unique(), on="canonical_url", how="anti"
-    )
+    pages = everything.join(site.select("canonical_url").unique(), on="canonical_url", how="anti")
     revised = (pl.col("source_a") == pl.col("source_b")) & (
         pl.col("content_a") != pl.col("content_b")
     )

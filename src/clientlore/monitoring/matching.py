@@ -12,16 +12,48 @@ import polars as pl
 
 from clientlore.control.model import Client
 from clientlore.monitoring.normalise import plain_words, words
+from clientlore.storage.lake import columns
 
 _LEGAL = frozenset(
-    """inc incorporated corp corporation co company ltd limited llc llp lp plc ag sa se nv bv gmbh kg kgaa ab asa
-    oyj spa srl sarl sas pty bhd pte kk""".split()
+    [
+        "inc",
+        "incorporated",
+        "corp",
+        "corporation",
+        "co",
+        "company",
+        "ltd",
+        "limited",
+        "llc",
+        "llp",
+        "lp",
+        "plc",
+        "ag",
+        "sa",
+        "se",
+        "nv",
+        "bv",
+        "gmbh",
+        "kg",
+        "kgaa",
+        "ab",
+        "asa",
+        "oyj",
+        "spa",
+        "srl",
+        "sarl",
+        "sas",
+        "pty",
+        "bhd",
+        "pte",
+        "kk",
+    ]
 )
 LEAD_CHARS = 220
 """What stands this far from the beginning counts as the lead."""
 MIN_NAME = 3
 
-PATTERNS = pl.Schema(
+PATTERNS = columns(
     {
         "pattern": pl.String,
         "client_id": pl.String,
@@ -64,7 +96,13 @@ def _client_patterns(client: Client) -> Iterator[tuple[str, str, str, str, float
         yield f" {plain} ", client.client_id, kind, written, _STRENGTH[kind]
     for person in client.profile.get("people", ()):
         if " " in plain_words(person):
-            yield f" {plain_words(person)} ", client.client_id, "person", person, _STRENGTH["person"]
+            yield (
+                f" {plain_words(person)} ",
+                client.client_id,
+                "person",
+                person,
+                _STRENGTH["person"],
+            )
 
 
 def match(items: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:
@@ -155,8 +193,13 @@ def _with_capitals(found: pl.DataFrame, prepared: pl.DataFrame) -> pl.DataFrame:
     one = found.filter(pl.col("kind") == "word")
     if one.is_empty():
         return found
-    written = one.select("item_id", "as_written").unique().join(
-        prepared.select("item_id", told=pl.col("title") + pl.lit(" ") + pl.col("text")), on="item_id"
+    written = (
+        one.select("item_id", "as_written")
+        .unique()
+        .join(
+            prepared.select("item_id", told=pl.col("title") + pl.lit(" ") + pl.col("text")),
+            on="item_id",
+        )
     )
     first = pl.col("as_written").str.split(" ").list.first().str.replace_all(r"[^\p{L}\p{N}&-]", "")
     capital = first.str.slice(0, 1).str.to_uppercase() + first.str.slice(1)
@@ -172,9 +215,9 @@ def _with_provenance(
     named: pl.DataFrame, prepared: pl.DataFrame, clients: Sequence[Client]
 ) -> pl.DataFrame:
     """Adds what the source itself says: the client's own feed, the client's own site."""
-    feeds = prepared.filter(
-        pl.col("feed_client").is_in([c.client_id for c in clients])
-    ).select("item_id", client_id="feed_client", own_feed=pl.lit(value=True))
+    feeds = prepared.filter(pl.col("feed_client").is_in([c.client_id for c in clients])).select(
+        "item_id", client_id="feed_client", own_feed=pl.lit(value=True)
+    )
     domains = pl.DataFrame(
         [(c.domain.lower(), c.client_id) for c in clients if c.domain],
         schema={"domain": pl.String, "client_id": pl.String},
@@ -182,7 +225,8 @@ def _with_provenance(
     )
     registered = pl.col("host").str.extract(r"([^.]+\.[^.]+)$", 1)
     hosts = prepared.select(
-        "item_id", domain=pl.concat_list("host", pl.col("host").str.strip_prefix("www."), registered)
+        "item_id",
+        domain=pl.concat_list("host", pl.col("host").str.strip_prefix("www."), registered),
     )
     sites = (
         hosts.explode("domain")
@@ -234,4 +278,3 @@ def _without_excluded(
     return every.join(
         hits.select("item_id", "client_id").unique(), on=["item_id", "client_id"], how="anti"
     )
-

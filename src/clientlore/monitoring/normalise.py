@@ -23,7 +23,10 @@ _TRACKING = (
     r"|_hsmi|vero_id|wt_mc|at_medium|at_campaign|ito|partner|rss|feed|guccounter|guce_referrer)$"
 )
 _MOBILE = r"^(?:www\d?|m|mobile|amp)\.(.+\..+)$"
-_REVISION = r"(?i)^\s*(?:corrected|correction|update\s*\d*|updated|refile|rpt|wrapup\s*\d*|amended)\s*[-:\x{2013}\x{2014}]\s*"
+_REVISION = (
+    r"(?i)^\s*(?:corrected|correction|update\s*\d*|updated|refile|rpt|wrapup\s*\d*|amended)"
+    r"\s*[-:\x{2013}\x{2014}]\s*"
+)
 
 
 def canonical_url(column: str) -> pl.Expr:
@@ -51,7 +54,8 @@ def canonical_url(column: str) -> pl.Expr:
         .str.split("&")
         .list.eval(
             pl.element().filter(
-                (pl.element() != "") & ~pl.element().str.extract(r"^([^=]*)", 1).str.contains(_TRACKING)
+                (pl.element() != "")
+                & ~pl.element().str.extract(r"^([^=]*)", 1).str.contains(_TRACKING)
             )
         )
         .list.sort()

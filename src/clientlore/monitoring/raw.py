@@ -16,11 +16,10 @@ import polars as pl
 
 from clientlore.errors import BadDataError, NotFoundError
 from clientlore.ids import sha256, stable_id
-from clientlore.providers.base import Parsed, Response
-from clientlore.storage.lake import Lake, Table
+from clientlore.providers.base import Account, Activity, Item, Parsed, Response
+from clientlore.storage.lake import UTC_TIME, ColumnType, Lake, Table, columns
 
-_UTC = pl.Datetime("us", "UTC")
-_PROVENANCE = {
+_PROVENANCE: Mapping[str, ColumnType] = {
     "tenant_id": pl.String,
     "day": pl.Date,
     "batch_id": pl.String,
@@ -31,8 +30,8 @@ _PROVENANCE = {
     "provider": pl.String,
     "request": pl.String,
     "source_mode": pl.String,
-    "fetched_at": _UTC,
-    "collected_at": _UTC,
+    "fetched_at": UTC_TIME,
+    "collected_at": UTC_TIME,
     "run_id": pl.String,
     "content_hash": pl.String,
 }
@@ -40,7 +39,7 @@ _PROVENANCE = {
 RESPONSES = Table(
     "raw",
     "responses",
-    pl.Schema(
+    columns(
         {
             "tenant_id": pl.String,
             "day": pl.Date,
@@ -55,8 +54,8 @@ RESPONSES = Table(
             "body": pl.Binary,
             "body_sha256": pl.String,
             "source_mode": pl.String,
-            "fetched_at": _UTC,
-            "collected_at": _UTC,
+            "fetched_at": UTC_TIME,
+            "collected_at": UTC_TIME,
             "run_id": pl.String,
         }
     ),
@@ -66,7 +65,7 @@ RESPONSES = Table(
 SEARCH_RESULTS = Table(
     "raw",
     "search_results",
-    pl.Schema(
+    columns(
         {
             **_PROVENANCE,
             "item_id": pl.String,
@@ -77,7 +76,7 @@ SEARCH_RESULTS = Table(
             "author": pl.String,
             "publisher": pl.String,
             "language": pl.String,
-            "published_at": _UTC,
+            "published_at": UTC_TIME,
         }
     ),
     ("response_id", "position"),
@@ -86,7 +85,7 @@ SEARCH_RESULTS = Table(
 CRM_ACCOUNTS = Table(
     "raw",
     "crm_accounts",
-    pl.Schema(
+    columns(
         {
             **_PROVENANCE,
             "account_id": pl.String,
@@ -107,7 +106,7 @@ CRM_ACCOUNTS = Table(
 CRM_ACTIVITIES = Table(
     "raw",
     "crm_activities",
-    pl.Schema(
+    columns(
         {
             **_PROVENANCE,
             "activity_id": pl.String,
@@ -115,7 +114,7 @@ CRM_ACTIVITIES = Table(
             "kind": pl.String,
             "subject": pl.String,
             "text": pl.String,
-            "occurred_at": _UTC,
+            "occurred_at": UTC_TIME,
             "owner_email": pl.String,
         }
     ),
@@ -179,17 +178,28 @@ def store_responses(lake: Lake, batch: Batch, responses: Sequence[Response]) -> 
         }
         for response in responses
     ]
-    lake.append_raw(
-        RESPONSES, batch.tenant_id, batch.day, batch.batch_id, RESPONSES.frame(rows)
-    )
+    lake.append_raw(RESPONSES, batch.tenant_id, batch.day, batch.batch_id, RESPONSES.frame(rows))
 
 
 def store_rows(
-    lake: Lake, batch: Batch, parsed: Sequence[tuple[Response, Parsed]]
+    lake: Lake,
+    batch: Batch,
+    parsed: Sequence[tuple[Response, Parsed]],
+    *,
+    of: Batch | None = None,
 ) -> int:
-    """Writes what was found in the responses of a batch; returns how many rows."""
+    """Writes what was found in the responses of a batch; returns how many rows.
+
+    Args:
+        lake: Where.
+        batch: Under whose name the rows are kept.
+        parsed: Responses with what is in them.
+        of: The batch that the responses belong to, where that is another one.
+    """
     rows = [
-        row for response, found in parsed for row in _rows(batch, response, found)
+        {**row, "batch_id": batch.batch_id}
+        for response, found in parsed
+        for row in _rows(of or batch, response, found)
     ]
     lake.append_raw(
         batch.table, batch.tenant_id, batch.day, batch.batch_id, batch.table.frame(rows)
@@ -217,7 +227,8 @@ def load_responses(
     if batch_id is not None:
         frame = frame.filter(pl.col("batch_id") == batch_id)
     return [
-        _restore(row) for row in lake.collect(RESPONSES, frame.sort("response_id")).iter_rows(named=True)
+        _restore(row)
+        for row in lake.collect(RESPONSES, frame.sort("response_id")).iter_rows(named=True)
     ]
 
 
@@ -234,7 +245,8 @@ def find_response(
     rows = lake.collect(RESPONSES, frame).to_dicts()
     if not rows:
         raise NotFoundError(
-            f"The response {response_id} of {day} is not in the lake", "Restore raw from the backup."
+            f"The response {response_id} of {day} is not in the lake",
+            "Restore raw from the backup.",
         )
     if sha256(rows[0]["body"]) != rows[0]["body_sha256"]:
         raise BadDataError(
@@ -283,7 +295,12 @@ def _rows(batch: Batch, response: Response, found: Parsed) -> list[dict[str, Any
         "run_id": batch.run_id,
     }
     rows = []
-    for thing in (*found.items, *found.accounts, *found.activities):
+    things: tuple[Item | Account | Activity, ...] = (
+        *found.items,
+        *found.accounts,
+        *found.activities,
+    )
+    for thing in things:
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(thing).items()}
         told = {k: v for k, v in values.items() if k != "position"}
         content = sha256(json.dumps(told, sort_keys=True, default=str).encode())

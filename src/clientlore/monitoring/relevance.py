@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
 
 import polars as pl
 
@@ -25,14 +24,14 @@ from clientlore.control.snapshots import Snapshot
 from clientlore.monitoring import events, folding, matching
 from clientlore.monitoring.normalise import headline, words
 from clientlore.monitoring.rules import KEYWORDS, ROUNDUP, RULES_VERSION, pattern
-from clientlore.storage.lake import Lake, Table
+from clientlore.providers.judging import Scorer
+from clientlore.storage.lake import UTC_TIME, Lake, Table, columns
 from clientlore.taxonomy import CATEGORY_NAMES
 
-_UTC = pl.Datetime("us", "UTC")
 RELEVANCE = Table(
     "core",
     "relevance",
-    pl.Schema(
+    columns(
         {
             "tenant_id": pl.String,
             "day": pl.Date,
@@ -51,8 +50,8 @@ RELEVANCE = Table(
             "tokens": pl.Int64,
             "cost_usd": pl.Float64,
             "event_day": pl.Date,
-            "published_at": _UTC,
-            "collected_at": _UTC,
+            "published_at": UTC_TIME,
+            "collected_at": UTC_TIME,
             "source_mode": pl.String,
         }
     ),
@@ -61,27 +60,6 @@ RELEVANCE = Table(
 )
 SCORED_CHARS = 1_500
 """How much of a text the rules read for its category: news says what it is about at its beginning."""
-
-
-class Scorer(Protocol):
-    """Judges items that are matched to clients.
-
-    Attributes:
-        method: How it judges, for the rows: `rules`, later `llm`.
-        version: Changes whenever its judgement may.
-    """
-
-    method: str
-    version: str
-
-    def score(self, items: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:
-        """Adds score (0-1 or null where it was not judged), category, confidence, summary, rationale, tokens, cost.
-
-        Args:
-            items: One row for each item and client, with the columns of `matching.match` and of the item.
-            clients: The tenant's.
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -262,10 +240,19 @@ def _rationale() -> pl.Expr:
         .then(pl.lit("no category"))
         .otherwise(pl.col("category").cast(pl.String) + pl.lit(": ") + pl.col("category_words"))
     )
-    more = pl.when(pl.col("publishers") > 1).then(
-        pl.lit("; ") + pl.col("publishers").cast(pl.String) + pl.lit(" publishers")
-    ).otherwise(pl.lit(""))
+    more = (
+        pl.when(pl.col("publishers") > 1)
+        .then(pl.lit("; ") + pl.col("publishers").cast(pl.String) + pl.lit(" publishers"))
+        .otherwise(pl.lit(""))
+    )
     roundup = pl.when("is_roundup").then(pl.lit("; a round-up")).otherwise(pl.lit(""))
     return (
-        pl.lit("named ") + where + pl.lit(" (") + pl.col("evidence") + pl.lit("); ") + what + more + roundup
+        pl.lit("named ")
+        + where
+        + pl.lit(" (")
+        + pl.col("evidence")
+        + pl.lit("); ")
+        + what
+        + more
+        + roundup
     )

@@ -41,7 +41,12 @@ def draw(plot: Plot) -> bytes | None:
             width=1.0 if plot.kind == "histogram" else 0.8,
         )
         base = [low + high for low, high in zip(base, shown, strict=True)]
-    axes.set_xticks(range(len(labels)), labels, rotation=30 if len(labels) > 6 else 0, ha="right" if len(labels) > 6 else "center")
+    axes.set_xticks(
+        range(len(labels)),
+        labels,
+        rotation=30 if len(labels) > 6 else 0,
+        ha="right" if len(labels) > 6 else "center",
+    )
     axes.set_title(plot.title, fontsize=10)
     axes.set_ylabel(plot.unit)
     axes.spines[["top", "right"]].set_visible(False)

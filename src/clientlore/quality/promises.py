@@ -58,7 +58,9 @@ def tenants_done(states: Iterable[tuple[str, str, str | None]]) -> CheckOutcome:
     Args:
         states: (tenant, state, error) of every tenant that the stage worked for.
     """
-    failed = {tenant: error or "no reason given" for tenant, state, error in states if state == "failed"}
+    failed = {
+        tenant: error or "no reason given" for tenant, state, error in states if state == "failed"
+    }
     return CheckOutcome(
         "tenants_done",
         passed=not failed,
@@ -69,7 +71,9 @@ def tenants_done(states: Iterable[tuple[str, str, str | None]]) -> CheckOutcome:
     )
 
 
-def sources_answered(connection: Connection, tenants: Sequence[str], days: Sequence[date]) -> CheckOutcome:
+def sources_answered(
+    connection: Connection, tenants: Sequence[str], days: Sequence[date]
+) -> CheckOutcome:
     """Every source answered. "No results" is an answer; no answer is not."""
     silent = _count_sources(connection, tenants, days, ("failed",))
     part = _count_sources(connection, tenants, days, ("degraded",))
@@ -102,7 +106,9 @@ def _count_sources(
     return {tenant: int(count) for tenant, count in connection.execute(query)}
 
 
-def scores_in_range(lake: Lake, table: Table, tenants: Sequence[str], days: Sequence[date]) -> CheckOutcome:
+def scores_in_range(
+    lake: Lake, table: Table, tenants: Sequence[str], days: Sequence[date]
+) -> CheckOutcome:
     """Scores and confidences lie in 0..1, and what was not scored is null."""
     frame = lake.scan(table, tenants, days)
     bad = frame.filter(
@@ -114,7 +120,9 @@ def scores_in_range(lake: Lake, table: Table, tenants: Sequence[str], days: Sequ
     return CheckOutcome(
         "scores_in_range",
         passed=count == 0,
-        description="every score lies in 0..1" if count == 0 else f"{count} scores are out of range",
+        description="every score lies in 0..1"
+        if count == 0
+        else f"{count} scores are out of range",
         blocking=True,
         details={"out_of_range": count},
     )
@@ -126,8 +134,12 @@ def members_have_events(
     """Every event that was born on a day has its founder among the day's items, and every founder its event."""
     founders = lake.scan(members, tenants, days).filter(pl.col("layer") == "first")
     born = lake.scan(events, tenants, days)
-    orphans = lake.collect(events, born.join(founders, on="event_id", how="anti").select(pl.len())).item()
-    lost = lake.collect(members, founders.join(born, on="event_id", how="anti").select(pl.len())).item()
+    orphans = lake.collect(
+        events, born.join(founders, on="event_id", how="anti").select(pl.len())
+    ).item()
+    lost = lake.collect(
+        members, founders.join(born, on="event_id", how="anti").select(pl.len())
+    ).item()
     return CheckOutcome(
         "members_have_events",
         passed=not orphans and not lost,
@@ -154,7 +166,9 @@ def index_is_whole(duplicates: dict[str, list[str]], behind: dict[str, int]) -> 
     )
 
 
-def digests_delivered(connection: Connection, tenants: Sequence[str], now: datetime) -> CheckOutcome:
+def digests_delivered(
+    connection: Connection, tenants: Sequence[str], now: datetime
+) -> CheckOutcome:
     """Every due digest was delivered: no fire failed or waits for too long, no mail is stuck."""
     since = now - timedelta(days=1)
     fires = sa.select(t.fires.c.state, sa.func.count()).where(
@@ -163,8 +177,7 @@ def digests_delivered(connection: Connection, tenants: Sequence[str], now: datet
         t.fires.c.state.in_(("due", "dispatched", "failed")),
     )
     late = {
-        state: int(count)
-        for state, count in connection.execute(fires.group_by(t.fires.c.state))
+        state: int(count) for state, count in connection.execute(fires.group_by(t.fires.c.state))
     }
     mails = sa.select(t.outbox.c.state, sa.func.count()).where(
         t.outbox.c.tenant_id.in_(list(tenants)),
@@ -192,4 +205,8 @@ def deliveries_rate(frame: pl.DataFrame) -> dict[str, Any]:
     """The share of mails that the other side took, of those that were tried."""
     tried = frame.filter(pl.col("state").is_in(["sent", "failed", "uncertain"]))
     sent = tried.filter(pl.col("state") == "sent").height
-    return {"tried": tried.height, "sent": sent, "rate": sent / tried.height if tried.height else None}
+    return {
+        "tried": tried.height,
+        "sent": sent,
+        "rate": sent / tried.height if tried.height else None,
+    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -16,11 +16,8 @@ from clientlore.monitoring.events import EVENTS
 from clientlore.monitoring.raw import SEARCH_RESULTS
 from clientlore.quality.outcome import CheckOutcome
 
-if TYPE_CHECKING:
-    from great_expectations.core import ExpectationSuite
 
-
-def _results_suite(gx: Any) -> ExpectationSuite:
+def _results_suite(gx: Any) -> Any:
     expect = gx.expectations
     return gx.ExpectationSuite(
         name="raw/search_results",
@@ -38,7 +35,7 @@ def _results_suite(gx: Any) -> ExpectationSuite:
     )  # fmt: skip
 
 
-def _events_suite(gx: Any) -> ExpectationSuite:
+def _events_suite(gx: Any) -> Any:
     expect = gx.expectations
     return gx.ExpectationSuite(
         name="core/events",
@@ -56,7 +53,7 @@ def _events_suite(gx: Any) -> ExpectationSuite:
     )  # fmt: skip
 
 
-_SUITES: dict[str, Callable[[Any], ExpectationSuite]] = {
+_SUITES: dict[str, Callable[[Any], Any]] = {
     SEARCH_RESULTS.key: _results_suite,
     EVENTS.key: _events_suite,
 }

@@ -111,7 +111,7 @@ def _members_have_events(asked: Asked) -> CheckOutcome:
 
 
 def _index_is_whole(asked: Asked) -> CheckOutcome:
-    store = MemoryStore(asked.ctx.workspace)
+    store = MemoryStore(asked.ctx.workspace, asked.ctx.embedder)
     return promises.index_is_whole(
         {tenant: store.duplicates(tenant) for tenant in asked.ids},
         {tenant: store.behind(tenant) for tenant in asked.ids},

@@ -7,17 +7,16 @@ the background, schedules, lineage) it refuses with a sentence that says what is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, Protocol
+from typing import Protocol
 
 from clientlore.clock import days_between
 from clientlore.control import fires, tenants
 from clientlore.control.runs import reap
 from clientlore.errors import ConfigurationError
 from clientlore.ids import new_id
-from clientlore.run_context import Progress, RunContext, Scope
-from clientlore.runs.report import as_json
+from clientlore.run_context import Progress, RunContext, Scope, quiet
 from clientlore.runs.session import running
 from clientlore.runs.stages import DAILY, STAGES, UNPARTITIONED, run_stage
 from clientlore.workspace import Workspace
@@ -35,7 +34,7 @@ class RunRequest:
 
     first: date
     last: date
-    scope: Scope = Scope()
+    scope: Scope = field(default_factory=Scope)
     deliver: bool = False
 
     @property
@@ -49,8 +48,7 @@ class RunResult:
     """How a run went.
 
     Attributes:
-        outcome: `succeeded`, `degraded` or `failed`.
-        stages: What each stage reported, as `clientlore.runs.report.as_json` puts it.
+        outcome: `succeeded`, `degraded` or `failed`. What each stage did is in the control plane (`stages_of`).
     """
 
     run_id: str
@@ -58,17 +56,23 @@ class RunResult:
     days: tuple[str, ...]
     outcome: str
     error: str | None = None
-    stages: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
 class OrchestratorStatus:
-    """What an orchestrator says about itself."""
+    """What an orchestrator says about itself.
+
+    Attributes:
+        daemon_alive: Whether somebody dispatches schedules; None where nobody could.
+        reaped: Dead runs that were found and failed just now.
+        limits: Where the limits in force differ from those in the file.
+    """
 
     name: str
     daemon_alive: bool | None = None
     detail: str = ""
-    reaped: tuple[str, ...] = field(default_factory=tuple)
+    reaped: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
 
 
 class Orchestrator(Protocol):
@@ -86,15 +90,15 @@ class Orchestrator(Protocol):
         """Asks a run to stop; says whether it was running."""
         ...
 
-    def status(self) -> OrchestratorStatus:
-        """How it is doing. Dead runs are found and failed on the way."""
+    def status(self, *, thorough: bool = False) -> OrchestratorStatus:
+        """How it is doing. Dead runs are found and failed on the way; `thorough` compares the limits too."""
         ...
 
 
 class InlineOrchestrator:
     """Runs the stages in this process, without lineage, schedules or a user interface."""
 
-    def __init__(self, workspace: Workspace, progress: Progress | None = None) -> None:
+    def __init__(self, workspace: Workspace, progress: Progress = quiet) -> None:
         self._workspace = workspace
         self._progress = progress
 
@@ -117,9 +121,11 @@ class InlineOrchestrator:
         """See `Orchestrator.cancel`."""
         raise _needs_app("Cancelling a run")
 
-    def status(self) -> OrchestratorStatus:
+    def status(self, *, thorough: bool = False) -> OrchestratorStatus:  # noqa: ARG002 - there are no limits here
         """See `Orchestrator.status`."""
         dead = reap(self._workspace.control, self._workspace.clock, lambda _run, _why: None)
+        with self._workspace.control.write() as connection:
+            fires.release_stale(connection, self._workspace.audit("inline", "a run died"))
         return OrchestratorStatus("inline", None, "no application found", tuple(dead))
 
     def _run(
@@ -130,11 +136,7 @@ class InlineOrchestrator:
         if request.deliver:
             scope = with_fires(self._workspace, scope, days[0], f"run:{run_id}")
         ctx = RunContext(
-            self._workspace,
-            run_id=run_id,
-            job=job,
-            scope=scope,
-            **({"progress": self._progress} if self._progress else {}),
+            self._workspace, run_id=run_id, job=job, scope=scope, progress=self._progress
         )
         with running(ctx) as session:
             for key in stages:
@@ -145,14 +147,7 @@ class InlineOrchestrator:
                     session.fail(f"{key}: {broken[0].description}")
                     break
             outcome, error = session.outcome()
-        return RunResult(
-            run_id,
-            job,
-            tuple(day.isoformat() for day in days),
-            outcome,
-            error,
-            tuple(as_json(report) for report in session.reports),
-        )
+        return RunResult(run_id, job, tuple(day.isoformat() for day in days), outcome, error)
 
 
 def with_fires(workspace: Workspace, scope: Scope, day: date, actor: str) -> Scope:
@@ -163,13 +158,7 @@ def with_fires(workspace: Workspace, scope: Scope, day: date, actor: str) -> Sco
             fires.write_by_hand(connection, audit, tenant_id=tenant.tenant_id, day=day).fire_id
             for tenant in tenants.chosen_tenants(connection, scope.tenants)
         ]
-    return Scope(
-        tenants=scope.tenants,
-        clients=scope.clients,
-        fires=(*scope.fires, *written),
-        force_mock=scope.force_mock,
-        refresh_config=scope.refresh_config,
-    )
+    return replace(scope, fires=(*scope.fires, *written))
 
 
 def _needs_app(what: str) -> ConfigurationError:

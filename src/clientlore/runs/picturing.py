@@ -23,15 +23,25 @@ class _Picture:
 _OUTCOMES = ("collected", "unchanged", "empty", "degraded", "failed", "skipped")
 _PICTURES = {
     "raw/crm_accounts": _Picture("How CRM sources did", "sources", _OUTCOMES),
-    "core/config_snapshot": _Picture("What was configured", "rows", ("clients", "readers", "sources")),
+    "core/config_snapshot": _Picture(
+        "What was configured", "rows", ("clients", "readers", "sources")
+    ),
     "raw/crm_activities": _Picture("How CRM sources did", "sources", _OUTCOMES),
     "raw/search_results": _Picture("How sources did", "sources", _OUTCOMES),
-    "core/events": _Picture("What became of the items", "items", ("events", "folded", "seen_before", "quarantined")),
+    "core/events": _Picture(
+        "What became of the items", "items", ("events", "folded", "seen_before", "quarantined")
+    ),
     "core/relevance": _Picture("Categories of what was judged", "pairs", by_name=True),
-    "core/memory_log": _Picture("Operations on memory", "operations", ("adds", "revises", "retracts")),
-    "out/matches": _Picture("What the gates let through", "pairs", ("passed",), prefix="stopped_by_"),
+    "core/memory_log": _Picture(
+        "Operations on memory", "operations", ("adds", "revises", "retracts")
+    ),
+    "out/matches": _Picture(
+        "What the gates let through", "pairs", ("passed",), prefix="stopped_by_"
+    ),
     "core/memories": _Picture("Memories in the index", "memories"),
-    "out/deliveries": _Picture("Windows and mails", "count", ("windows", "mails", "sent", "deferred", "failed")),
+    "out/deliveries": _Picture(
+        "Windows and mails", "count", ("windows", "mails", "sent", "deferred", "failed")
+    ),
     "out/run_ledger": _Picture("Stages on record", "rows"),
 }
 _NOT_CATEGORIES = {"unscored", "relevant", "tokens"}
@@ -52,7 +62,9 @@ def plot_for(stage: str, outcomes: Sequence[TenantOutcome]) -> Plot | None:
     if picture.prefix:
         names += sorted({n for o in outcomes for n in o.counts if n.startswith(picture.prefix)})
     if not names:
-        return Plot(picture.title, "bars", labels, {"rows": [float(o.rows) for o in outcomes]}, picture.unit)
+        return Plot(
+            picture.title, "bars", labels, {"rows": [float(o.rows) for o in outcomes]}, picture.unit
+        )
     series = {
         n.removeprefix(picture.prefix): [float(o.counts.get(n, 0)) for o in outcomes] for n in names
     }

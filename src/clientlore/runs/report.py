@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
 from clientlore.quality.outcome import CheckOutcome, Plot
 
@@ -94,29 +94,3 @@ def table(outcomes: Sequence[TenantOutcome]) -> str:
             f"| {counts} | {' '.join(error.split())} |"
         )
     return "\n".join(lines)
-
-
-def as_json(report: StageReport) -> dict[str, Any]:
-    """The report for programs."""
-    return {
-        "stage": report.stage,
-        "rows": report.rows,
-        "counts": report.totals(),
-        "seconds": round(report.seconds, 4),
-        "tenants": [
-            {
-                "tenant": o.tenant_id,
-                "day": o.day.isoformat() if o.day else None,
-                "state": o.state,
-                "rows": o.rows,
-                "counts": dict(o.counts),
-                "error": o.error,
-                "notes": list(o.notes),
-            }
-            for o in report.outcomes
-        ],
-        "checks": [
-            {"name": c.name, "passed": c.passed, "description": c.description}
-            for c in report.checks
-        ],
-    }

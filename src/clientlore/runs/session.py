@@ -40,7 +40,9 @@ class Session:
             return "failed", self.error
         failed = [o for o in mine if o.state == "failed"]
         troubled = [o for o in mine if o.state in {"degraded", "held"}]
-        whole = tenant_id is not None or len({o.tenant_id for o in failed}) == len({o.tenant_id for o in mine})
+        whole = tenant_id is not None or len({o.tenant_id for o in failed}) == len(
+            {o.tenant_id for o in mine}
+        )
         if failed and whole:
             return "failed", failed[0].error
         if failed or troubled:
@@ -58,7 +60,9 @@ class Session:
                 root_run_id=ctx.root,
                 job=ctx.job,
                 is_backfill=ctx.is_backfill,
-                scope={k: list(v) if isinstance(v, tuple) else v for k, v in asdict(ctx.scope).items()},
+                scope={
+                    k: list(v) if isinstance(v, tuple) else v for k, v in asdict(ctx.scope).items()
+                },
                 now=now,
             )
             if ctx.scope.fires and not ctx.is_backfill:

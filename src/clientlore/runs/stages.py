@@ -158,7 +158,9 @@ def _stopped(ctx: RunContext, stage: Stage, tenant: Tenant, day: date | None) ->
         now = tenants.get_tenant(connection, tenant.tenant_id)
         if now.status == "held" and not stage.while_held:
             why = f"the tenant is held: {now.held_reason}"
-            return Work(0, state="held", error=why, notes=("clientlore tenant release lets it go on",))
+            return Work(
+                0, state="held", error=why, notes=("clientlore tenant release lets it go on",)
+            )
         if day is not None:
             blocked = ledger.blocked_by(connection, tenant.tenant_id, day, ctx.run_id)
             if blocked is not None:

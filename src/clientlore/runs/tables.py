@@ -9,13 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from clientlore.control import tables as t
-from clientlore.storage.lake import Table
+from clientlore.storage.lake import UTC_TIME, Table, columns
 
-_UTC = pl.Datetime("us", "UTC")
 CONFIG_SNAPSHOT = Table(
     "core",
     "config_snapshot",
-    pl.Schema(
+    columns(
         {
             "tenant_id": pl.String,
             "day": pl.Date,
@@ -31,7 +30,7 @@ CONFIG_SNAPSHOT = Table(
 RUN_LEDGER = Table(
     "out",
     "run_ledger",
-    pl.Schema(
+    columns(
         {
             "tenant_id": pl.String,
             "run_id": pl.String,
@@ -46,9 +45,9 @@ RUN_LEDGER = Table(
             "counts": pl.String,
             "seconds": pl.Float64,
             "error": pl.String,
-            "run_started_at": _UTC,
-            "run_ended_at": _UTC,
-            "finished_at": _UTC,
+            "run_started_at": UTC_TIME,
+            "run_ended_at": UTC_TIME,
+            "finished_at": UTC_TIME,
             "seq": pl.Int64,
         }
     ),

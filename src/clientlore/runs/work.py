@@ -21,7 +21,7 @@ from clientlore.monitoring import collect as collecting
 from clientlore.monitoring import events as eventing
 from clientlore.monitoring import raw
 from clientlore.monitoring.crm_sync import sync_accounts
-from clientlore.monitoring.relevance import RELEVANCE, RulesScorer, Scorer, relevance_of_day
+from clientlore.monitoring.relevance import RELEVANCE, RulesScorer, relevance_of_day
 from clientlore.run_context import RunContext
 from clientlore.runs.report import Work
 from clientlore.runs.tables import CONFIG_SNAPSHOT, RUN_LEDGER, run_ledger_of
@@ -133,13 +133,10 @@ def events(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     )
 
 
-def relevance(
-    ctx: RunContext, tenant: Tenant, day: date, scorer: Scorer | None = None
-) -> Work:
+def relevance(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     """Judges the day's events for each client."""
-    frame = relevance_of_day(
-        ctx.workspace.lake, _snapshot(ctx, tenant, day), scorer or RulesScorer()
-    )
+    scorer = ctx.scorer or RulesScorer()
+    frame = relevance_of_day(ctx.workspace.lake, _snapshot(ctx, tenant, day), scorer)
     written = ctx.workspace.lake.write(RELEVANCE, tenant.tenant_id, day, frame)
     scores = frame["score"]
     by_category = dict(frame["category"].cast(str).value_counts().sort("category").iter_rows())
@@ -174,9 +171,7 @@ def memory_operations(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     written = workspace.lake.write(memory_log.LOG, tenant.tenant_id, day, frame)
     _mark_batches(ctx, tenant, day, raw.CRM_ACTIVITIES, "PROCESSED")
     by_op = {f"{op}s": sum(o.op == op for o in operations) for op in ("add", "revise", "retract")}
-    return Work(
-        rows=written.rows, counts={"appended": appended, **by_op}, content_sha=written.sha
-    )
+    return Work(rows=written.rows, counts={"appended": appended, **by_op}, content_sha=written.sha)
 
 
 def matches(ctx: RunContext, tenant: Tenant, day: date) -> Work:
@@ -194,12 +189,10 @@ def matches(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     )
 
 
-def memories(ctx: RunContext, tenant: Tenant, store: MemoryStore | None = None) -> Work:
+def memories(ctx: RunContext, tenant: Tenant) -> Work:
     """Brings the index of memory up to its log."""
-    state = (store or MemoryStore(ctx.workspace)).update(tenant.tenant_id)
-    return Work(
-        rows=state.rows, counts={"applied": state.applied, "rebuilt": int(state.rebuilt)}
-    )
+    state = MemoryStore(ctx.workspace, ctx.embedder).update(tenant.tenant_id)
+    return Work(rows=state.rows, counts={"applied": state.applied, "rebuilt": int(state.rebuilt)})
 
 
 def deliveries(ctx: RunContext, tenant: Tenant) -> Work:
@@ -253,9 +246,7 @@ def _snapshot(ctx: RunContext, tenant: Tenant, day: date) -> Snapshot:
         return snapshots.get(connection, tenant.tenant_id, day)
 
 
-def _collect_live(
-    ctx: RunContext, tenant: Tenant, day: date, table: Table
-) -> collecting.Collected:
+def _collect_live(ctx: RunContext, tenant: Tenant, day: date, table: Table) -> collecting.Collected:
     """Collects by what is configured now: what the snapshot of the day is taken after."""
     with ctx.workspace.control.read() as connection:
         known = sources.sources_of(connection, tenant.tenant_id)
@@ -311,7 +302,7 @@ def _collected(
         state, error = "failed", _say(fatal[0])
     elif troubled:
         state, error = "degraded", _say(troubled[0])
-    elif table is raw.SEARCH_RESULTS and not collected.outcomes and not ctx.scope.clients:
+    elif table is raw.SEARCH_RESULTS and not collected.outcomes and _asks_all(ctx):
         state, error = "degraded", "no source of news is configured: nothing was collected"
     return Work(
         rows=collected.rows,
@@ -320,6 +311,10 @@ def _collected(
         error=error,
         notes=(*notes, *_drift(collected)),
     )
+
+
+def _asks_all(ctx: RunContext) -> bool:
+    return ctx.scope.collect and not ctx.scope.clients
 
 
 def _say(outcome: collecting.SourceOutcome) -> str:

@@ -51,7 +51,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def sweep_partials(folder: Path) -> int:
-    """Removes temporary files that killed writers left; returns how many. Only for a folder that nobody writes to now."""
+    """Removes temporary files that killed writers left; returns how many. For a folder that nobody writes to now."""
     found = list(folder.rglob(f"{_PARTIAL}*")) if folder.is_dir() else []
     for partial in found:
         _remove(partial)

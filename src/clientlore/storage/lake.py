@@ -7,7 +7,8 @@ Rows of a file are in the order of the table's sort key, so that the same rows a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,13 @@ from clientlore.ids import sha256
 from clientlore.storage.files import write_atomic
 
 PART = "part.parquet"
+ColumnType = pl.DataType | type[pl.DataType]
+UTC_TIME = pl.Datetime("us", "UTC")
+
+
+def columns(types: Mapping[str, ColumnType]) -> pl.Schema:
+    """A schema from column types, in their order."""
+    return pl.Schema(types)
 
 
 @dataclass(frozen=True)
@@ -77,9 +85,7 @@ class Lake:
             base = base / f"day={day.isoformat()}"
         return base / f"tenant={tenant_id}"
 
-    def write(
-        self, table: Table, tenant_id: str, day: date | None, frame: pl.DataFrame
-    ) -> Written:
+    def write(self, table: Table, tenant_id: str, day: date | None, frame: pl.DataFrame) -> Written:
         """Replaces a derived (day, tenant) as a whole; leaves the file alone if it would be the same bytes.
 
         Raises:
@@ -116,7 +122,10 @@ class Lake:
                 folders = [self.folder(table, tenant_id, day) for day in wanted_days]
             else:
                 base = self.root / table.layer / table.name
-                folders = [*sorted(base.glob(f"day=*/tenant={tenant_id}")), base / f"tenant={tenant_id}"]
+                folders = [
+                    *sorted(base.glob(f"day=*/tenant={tenant_id}")),
+                    base / f"tenant={tenant_id}",
+                ]
             for folder in folders:
                 paths += self.files(folder)
         if not paths:
@@ -174,8 +183,6 @@ class Lake:
         return frame
 
     def _put(self, path: Path, frame: pl.DataFrame) -> Written:
-        import io
-
         buffer = io.BytesIO()
         frame.write_parquet(buffer, compression="zstd", compression_level=3, statistics=True)
         data = buffer.getvalue()

@@ -80,7 +80,7 @@ class AdvisoryLocks:
         self.timeout = timeout
 
     @contextmanager
-    def hold(self, tenant_id: str, who: str, on_wait: OnWait | None = None) -> Iterator[None]:
+    def hold(self, tenant_id: str, who: str, on_wait: OnWait | None = None) -> Iterator[None]:  # noqa: ARG002 - the server knows no holders by name
         """See `TenantLocks.hold`."""
         key = int(stable_id("clientlore-tenant", tenant_id, size=8), 16) - (1 << 63)
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -6,6 +6,7 @@ Nothing is kept here that could not be made again. LanceDB is imported when it i
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +33,8 @@ class Vectors:
         lancedb = _lancedb()
         folder = self.root / tenant_id
         folder.mkdir(parents=True, exist_ok=True)
-        return lancedb.connect(str(folder), read_consistency_interval=timedelta(0))
+        opened: DBConnection = lancedb.connect(str(folder), read_consistency_interval=timedelta(0))
+        return opened
 
     def open(self, tenant_id: str, name: str) -> LanceTable | None:
         """A table, if it exists.
@@ -89,8 +91,6 @@ class Vectors:
                 msg = "LanceDB does not give back what was written"
                 raise StoreError(msg)
         finally:
-            import shutil
-
             shutil.rmtree(folder, ignore_errors=True)
 
 

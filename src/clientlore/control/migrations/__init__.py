@@ -1,0 +1,1 @@
+"""Versions of the control plane, oldest first."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import sqlalchemy as sa
 
 from clientlore.control.types import UtcDateTime
@@ -20,6 +22,7 @@ Name = sa.String(255)
 
 
 def tenant_column(*, primary_key: bool = False) -> sa.Column[str]:
+    """Whose the row is."""
     return sa.Column(
         "tenant_id",
         Key,
@@ -29,7 +32,8 @@ def tenant_column(*, primary_key: bool = False) -> sa.Column[str]:
     )
 
 
-def times() -> tuple[sa.Column[object], sa.Column[object]]:
+def times() -> tuple[sa.Column[datetime], sa.Column[datetime]]:
+    """When the row was made and last changed."""
     return (
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("updated_at", UtcDateTime, nullable=False),
@@ -37,5 +41,6 @@ def times() -> tuple[sa.Column[object], sa.Column[object]]:
 
 
 def one_of(column: str, *values: str) -> sa.CheckConstraint:
+    """The column holds one of these."""
     listed = ", ".join(f"'{value}'" for value in values)
     return sa.CheckConstraint(f"{column} IN ({listed})", name=column)

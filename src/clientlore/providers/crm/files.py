@@ -48,8 +48,17 @@ ACTIVITY_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "occurred_at": ("occurredat", "date", "activitydate", "createddate", "timestamp"),
     "owner_email": ("owneremail", "owner", "assignedto"),
 }
-_REQUIRED = {"accounts": ("account_id", "name"), "activities": ("activity_id", "account_id", "subject")}
-_DATES = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+_REQUIRED = {
+    "accounts": ("account_id", "name"),
+    "activities": ("activity_id", "account_id", "subject"),
+}
+_DATES = (
+    "%Y-%m-%dT%H:%M:%S%z",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d",
+)
 
 What = Literal["accounts", "activities"]
 
@@ -71,7 +80,8 @@ class CrmFiles:
             body = await asyncio.to_thread(path.read_bytes)
         except FileNotFoundError:
             raise PermanentError(
-                f"There is no file {path.name}", f"Put the export at {path}, or change the tenant file."
+                f"There is no file {path.name}",
+                f"Put the export at {path}, or change the tenant file.",
             ) from None
         except OSError as error:
             raise PermanentError(
@@ -126,7 +136,9 @@ def parse_rows(
         values = {ours: _clean(row.get(theirs)) for ours, theirs in mapping.items()}
         empty = [c for c in _REQUIRED[what] if not values.get(c)]
         if empty:
-            rejects.append((position, "missing_field", f"row {position + 1} has no {', '.join(empty)}"))
+            rejects.append(
+                (position, "missing_field", f"row {position + 1} has no {', '.join(empty)}")
+            )
             continue
         if values[key] in seen:
             first = seen[str(values[key])] + 1
@@ -141,7 +153,11 @@ def parse_rows(
         if activity is None:
             detail = f"row {position + 1} has no date that can be read: {values.get('occurred_at')}"
             rejects.append((position, "bad_date", detail))
-        elif ask_day is None or activity.occurred_at is None or activity.occurred_at < day_bounds(ask_day)[1]:
+        elif (
+            ask_day is None
+            or activity.occurred_at is None
+            or activity.occurred_at < day_bounds(ask_day)[1]
+        ):
             activities.append(activity)
     used = set(mapping.values())
     drift = Counter(header for header in headers if header not in used)
@@ -185,7 +201,8 @@ def _json_rows(text: str, name: str) -> tuple[list[dict[str, Any]], list[str]]:
         found = next((v for v in found.values() if isinstance(v, list)), None)
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise BadDataError(
-            f"{name} holds no list of records", "Write a list of objects, or one object with such a list."
+            f"{name} holds no list of records",
+            "Write a list of objects, or one object with such a list.",
         )
     headers = list(dict.fromkeys(key for row in found for key in row))
     return found, headers

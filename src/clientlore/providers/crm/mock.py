@@ -18,8 +18,16 @@ from clientlore.providers.search.mock_texts import FIRST, LAST, PRODUCTS
 
 _ROLES = ("Chief Financial Officer", "Head of Procurement", "Managing Director", "General Counsel")
 _ACTIVITIES = (
-    ("meeting", "Quarterly review with {contact}", "Went through open points; next review in three months."),
-    ("call", "Call with {contact} about {product}", "Interested in {product}; wants figures by Friday."),
+    (
+        "meeting",
+        "Quarterly review with {contact}",
+        "Went through open points; next review in three months.",
+    ),
+    (
+        "call",
+        "Call with {contact} about {product}",
+        "Interested in {product}; wants figures by Friday.",
+    ),
     ("email", "Sent the offer for {product} to {contact}", "They compare it with another offer."),
     ("note", "{contact} prefers calls before noon", "Asked us to ring in the morning."),
 )

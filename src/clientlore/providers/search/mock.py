@@ -100,7 +100,7 @@ class _Subject:
 
 def _how_many(client: Client, day: date) -> int:
     rng = Random(stable_id("mock-count", client.client_id, day))  # noqa: S311
-    return rng.choice((0, 1, 1, 1, 2, 2, 3))
+    return rng.choice((1, 1, 1, 2, 2, 3))
 
 
 def _subject(client: Client, day: date, number: int) -> _Subject:
@@ -145,7 +145,13 @@ def _told(subject: _Subject, rng: Random) -> list[dict[str, Any]]:
     first = _article(subject, 0, title, body)
     told = [first]
     if rng.random() < 0.35:
-        told.append({**first, "id": f"{first['id']}-b", "url": f"{first['url']}?utm_source=feed&utm_medium=rss"})
+        told.append(
+            {
+                **first,
+                "id": f"{first['id']}-b",
+                "url": f"{first['url']}?utm_source=feed&utm_medium=rss",
+            }
+        )
     if rng.random() < 0.6:
         told.append(_article(subject, 1, title, body))
     if rng.random() < 0.45:

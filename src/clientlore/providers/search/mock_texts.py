@@ -27,11 +27,39 @@ OUTLETS = (
     ("Trade & Industry Review", "tradereview.example"),
     ("The Evening Register", "eveningregister.example"),
 )
-CITIES = ("Lisbon", "Rotterdam", "Leeds", "Aarhus", "Turin", "Graz", "Porto", "Malmo", "Bilbao", "Cork")
+CITIES = (
+    "Lisbon",
+    "Rotterdam",
+    "Leeds",
+    "Aarhus",
+    "Turin",
+    "Graz",
+    "Porto",
+    "Malmo",
+    "Bilbao",
+    "Cork",
+)
 FIRST = ("Ines", "Tomas", "Priya", "Henrik", "Adaeze", "Luca", "Marta", "Oskar", "Yuki", "Elena")
-LAST = ("Albrecht", "Castelo", "Dubois", "Eriksen", "Farkas", "Iyer", "Kovac", "Lindqvist", "Moreau", "Osei")
+LAST = (
+    "Albrecht",
+    "Castelo",
+    "Dubois",
+    "Eriksen",
+    "Farkas",
+    "Iyer",
+    "Kovac",
+    "Lindqvist",
+    "Moreau",
+    "Osei",
+)
 PRODUCTS = ("Vantage", "Corda", "Pivot One", "Lumen Suite", "Anchor", "Tessera", "Brightline")
-OTHERS = ("Oakhurst Partners", "Valmont Freight", "Kestrel Holdings", "Aurelia Group", "Pinecrest Capital")
+OTHERS = (
+    "Oakhurst Partners",
+    "Valmont Freight",
+    "Kestrel Holdings",
+    "Aurelia Group",
+    "Pinecrest Capital",
+)
 
 STORIES = (
     Story(

@@ -27,13 +27,52 @@ _FEED_LINK = re.compile(
 )
 _HREF = re.compile(rb"""href=["']([^"'>]+)["']""", re.IGNORECASE)
 _ENTRY_END = re.compile(rb"</(?:\w+:)?(?:item|entry)\s*>", re.IGNORECASE)
-_FEED_END = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>\s*(?:<!--.*?-->\s*)*\Z", re.IGNORECASE | re.DOTALL)
+_FEED_END = re.compile(
+    rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>\s*(?:<!--.*?-->\s*)*\Z", re.IGNORECASE | re.DOTALL
+)
 _KNOWN = frozenset(
-    """title title_detail link links id guidislink summary summary_detail content published published_parsed
-    updated updated_parsed created created_parsed author authors author_detail tags language source comments
-    media_content media_thumbnail media_credit credit media_description media_keywords contributors publisher
-    publisher_detail rights rights_detail enclosures href slash_comments thr_total wfw_commentrss
-    feedburner_origlink dc_date""".split()
+    [
+        "title",
+        "title_detail",
+        "link",
+        "links",
+        "id",
+        "guidislink",
+        "summary",
+        "summary_detail",
+        "content",
+        "published",
+        "published_parsed",
+        "updated",
+        "updated_parsed",
+        "created",
+        "created_parsed",
+        "author",
+        "authors",
+        "author_detail",
+        "tags",
+        "language",
+        "source",
+        "comments",
+        "media_content",
+        "media_thumbnail",
+        "media_credit",
+        "credit",
+        "media_description",
+        "media_keywords",
+        "contributors",
+        "publisher",
+        "publisher_detail",
+        "rights",
+        "rights_detail",
+        "enclosures",
+        "href",
+        "slash_comments",
+        "thr_total",
+        "wfw_commentrss",
+        "feedburner_origlink",
+        "dc_date",
+    ]
 )
 
 
@@ -43,9 +82,7 @@ class RssProvider:
     name = "rss"
     mode: Mode = "live"
 
-    def __init__(
-        self, clock: Clock, max_bytes: int, env: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, clock: Clock, max_bytes: int, env: Mapping[str, str] | None = None) -> None:
         self._clock = clock
         self._max_bytes = max_bytes
         self._env = os.environ if env is None else env
@@ -59,7 +96,9 @@ class RssProvider:
                 f"The feed {_shown(location)} has been gone since {state.gone_at:%Y-%m-%d}",
                 "Remove it from the tenant file.",
             )
-        headers = {"accept": "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.5"}
+        headers = {
+            "accept": "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.5"
+        }
         if ask.is_today and state.etag:
             headers["if-none-match"] = state.etag
         if ask.is_today and state.last_modified:
@@ -97,7 +136,9 @@ class RssProvider:
 
         body = response.body
         if not body.strip():
-            raise BadDataError("The feed is empty: not one byte", "Ask its publisher, or remove it.")
+            raise BadDataError(
+                "The feed is empty: not one byte", "Ask its publisher, or remove it."
+            )
         feed = feedparser.parse(
             body, response_headers=_parser_headers(response), sanitize_html=False
         )
@@ -110,21 +151,27 @@ class RssProvider:
             whole = min(whole, len(_ENTRY_END.findall(body)))
             degraded = f"the feed breaks off after {whole} whole entries"
             rejects = [
-                (n, "cut_off", "the feed broke off inside this entry; it comes again with the next fetch")
+                (
+                    n,
+                    "cut_off",
+                    "the feed broke off inside this entry; it comes again with the next fetch",
+                )
                 for n in range(whole, len(feed.entries))
             ]
         items, drift = [], Counter[str]()
         shared = _shared_guids(feed.entries)
-        publisher = plain_text(feed.feed.get("title"), 200) or urlsplit(
-            _url_of(response)
-        ).netloc
+        publisher = plain_text(feed.feed.get("title"), 200) or urlsplit(_url_of(response)).netloc
         latest = day_bounds(ask_day)[1]
         for position, entry in enumerate(feed.entries[:whole]):
             drift.update(key for key in entry if key not in _KNOWN)
             item = _item(position, entry, response, publisher, shared, feed.feed.get("language"))
             if item is None:
                 rejects.append((position, "no_text", "the entry has neither title nor text"))
-            elif item.published_at is None or item.published_at < latest or ask_day == response.fetched_at.date():
+            elif (
+                item.published_at is None
+                or item.published_at < latest
+                or ask_day == response.fetched_at.date()
+            ):
                 items.append(item)
         return Parsed(
             items=tuple(items), rejects=tuple(rejects), drift=dict(drift), degraded=degraded

@@ -1,0 +1,1 @@
+"""One module for each version. A version that was released never changes."""

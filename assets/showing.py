@@ -1,0 +1,135 @@
+"""From what a stage reports to what Dagster shows: metadata with counts and a plot, and check results."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from clientlore.clock import days_between
+from clientlore.quality.outcome import CheckOutcome
+from clientlore.quality.plots import draw
+from clientlore.runs.checking import CHECKS
+from clientlore.runs.report import StageReport, table
+from clientlore.runs.session import Session
+from clientlore.runs.stages import STAGES, run_stage
+
+DAYS = dg.DailyPartitionsDefinition(start_date="2020-01-01", timezone="UTC", end_offset=1)
+"""Days of collection, in UTC; today exists, and is materialized many times."""
+_RATES = {
+    "core/events": ("folded", "items"),
+    "core/relevance": ("relevant", None),
+    "out/matches": ("passed", None),
+    "raw/search_results": ("failed", "sources"),
+}
+
+
+def key_of(stage: str) -> dg.AssetKey:
+    """The asset key of a stage: layer and table."""
+    return dg.AssetKey(stage.split("/"))
+
+
+def check_specs(stage: str) -> list[dg.AssetCheckSpec]:
+    """The checks that the stage emits itself."""
+    return [
+        dg.AssetCheckSpec(
+            declared.name,
+            asset=key_of(stage),
+            blocking=declared.blocking,
+            description=declared.about,
+        )
+        for declared in CHECKS[stage]
+    ]
+
+
+def materialize_stage(
+    context: dg.AssetExecutionContext, session: Session, stage: str, **collaborators: Any
+) -> dg.MaterializeResult:
+    """Runs a stage of the library over the run's partitions and shows what came of it.
+
+    Raises:
+        Failure: It failed for every tenant.
+    """
+    ctx = replace(session.ctx, **collaborators) if collaborators else session.ctx
+    days = _days(context) if STAGES[stage].by_day is not None else []
+    try:
+        report = run_stage(ctx, stage, days)
+    except Exception as error:
+        session.fail(f"{stage}: {type(error).__name__}")
+        raise
+    session.note(report)
+    for outcome in report.outcomes:
+        say = context.log.error if outcome.state == "failed" else context.log.info
+        # Ids and numbers only: what a source or an article said stays in the ledger.
+        say(
+            f"{stage} {outcome.tenant_id} {outcome.day or ''}: {outcome.state}, {outcome.rows} rows"
+        )
+    broken = [check for check in report.checks if check.blocking and not check.passed]
+    if broken:
+        session.fail(f"{stage}: {broken[0].description}")
+    if report.outcomes and len(report.failed) == len(report.outcomes):
+        session.fail(report.failed[0].error or stage)
+        raise dg.Failure(
+            description=f"{stage} failed for every tenant; the first reason: {report.failed[0].error}",
+            metadata=_metadata(report, session, days),
+            allow_retries=False,
+        )
+    return dg.MaterializeResult(
+        asset_key=key_of(stage),
+        metadata=_metadata(report, session, days),
+        check_results=[_check(stage, check) for check in report.checks],
+    )
+
+
+def _days(context: dg.AssetExecutionContext) -> list[date]:
+    """The days of the run, in order: one, or every day of a range."""
+    keys = context.partition_key_range
+    return days_between(date.fromisoformat(keys.start), date.fromisoformat(keys.end))
+
+
+def _check(stage: str, check: CheckOutcome) -> dg.AssetCheckResult:
+    severe = check.blocking and not check.passed
+    return dg.AssetCheckResult(
+        asset_key=key_of(stage),
+        check_name=check.name,
+        passed=check.passed,
+        severity=dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
+        description=check.description,
+        metadata={
+            name: dg.MetadataValue.json({"value": value}) for name, value in check.details.items()
+        },
+    )
+
+
+def _metadata(report: StageReport, session: Session, days: Sequence[date]) -> dict[str, Any]:
+    totals = report.totals()
+    shown: dict[str, Any] = {
+        "dagster/row_count": report.rows,
+        "tenants": dg.MetadataValue.md(table(report.outcomes)),
+        "seconds": round(report.seconds, 3),
+        "check_seconds": report.check_seconds,
+        **{name: round(value, 4) for name, value in totals.items()},
+    }
+    for name, (part, whole) in _RATES.items():
+        of = totals.get(whole, 0) if whole else report.rows
+        if name == report.stage and of:
+            shown[f"{part}_rate"] = round(totals.get(part, 0) / of, 4)
+    picture = draw(report.plot) if report.plot is not None else None
+    if picture is not None:
+        encoded = base64.b64encode(picture).decode()
+        shown["plot"] = dg.MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")
+    shown["files"] = dg.MetadataValue.path(str(_folder(report.stage, session, days)))
+    return shown
+
+
+def _folder(stage: str, session: Session, days: Sequence[date]) -> Path:
+    workspace = session.ctx.workspace
+    if stage == "core/memories":
+        return workspace.vectors.root
+    folder = workspace.lake.root / stage
+    return folder / f"day={days[0].isoformat()}" if len(days) == 1 else folder

@@ -1,0 +1,36 @@
+"""Jobs, with names and descriptions for people."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.showing import key_of
+from clientlore.runs.stages import DAILY, UNPARTITIONED
+
+_DAILY = dg.AssetSelection.assets(*(key_of(key) for key in DAILY))
+_ONCE = dg.AssetSelection.assets(*(key_of(key) for key in UNPARTITIONED))
+
+client_monitoring = dg.define_asset_job(
+    "client_monitoring",
+    selection=_DAILY | _ONCE,
+    description="One day from collection to mail: what schedules start, and `clientlore run`. Narrow it with "
+    "`clients` or `tenants` under resources.run.config. It mails only what a fire in its configuration authorises.",
+)
+reprocess_days = dg.define_asset_job(
+    "reprocess_days",
+    selection=_DAILY,
+    description="Past days from collection to matches, without memory index and mail: for backfills and after a "
+    "change of configuration. Follow it with refresh_outputs.",
+)
+refresh_outputs = dg.define_asset_job(
+    "refresh_outputs",
+    selection=_ONCE | dg.AssetSelection.assets(key_of("out/store_health")),
+    description="Everything that has no day, once: memory index, waiting mail, run ledger, health of the stores. For "
+    "the end of a batch of days.",
+)
+send_waiting_mail = dg.define_asset_job(
+    "send_waiting_mail",
+    selection=dg.AssetSelection.assets(key_of("out/deliveries")),
+    description="Sends mail that waited for the end of quiet hours or for a mail server. Opens no window.",
+)
+JOBS = [client_monitoring, reprocess_days, refresh_outputs, send_waiting_mail]

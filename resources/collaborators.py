@@ -1,0 +1,47 @@
+"""Who judges and who embeds: put others in their place with `build_defs(resources={"scorer": ...})`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import dagster as dg
+from pydantic import Field
+
+from clientlore.memory.store import MemoryStore
+from clientlore.monitoring.relevance import RulesScorer
+from clientlore.providers.judging import Embedder, Scorer
+from clientlore.workspace import Workspace
+
+
+class ScorerResource(dg.ConfigurableResource[None]):
+    """Who judges relevance and category."""
+
+    kind: Literal["rules"] = Field(
+        default="rules", description="`rules` needs no key and costs nothing."
+    )
+
+    def scorer(self) -> Scorer:
+        """The library's scorer."""
+        return RulesScorer()
+
+
+class EmbedderResource(dg.ConfigurableResource[None]):
+    """Who makes vectors of memories."""
+
+    kind: Literal["none"] = Field(
+        default="none", description="`none`: search is by words alone, and says so."
+    )
+
+    def embedder(self) -> Embedder | None:
+        """The library's embedder; None where there is none."""
+        return None
+
+
+class MemoryStoreResource(dg.ConfigurableResource[None]):
+    """The memory of a workspace, with the embedder it was given."""
+
+    embedder: EmbedderResource
+
+    def store(self, workspace: Workspace) -> MemoryStore:
+        """The library's memory store."""
+        return MemoryStore(workspace, self.embedder.embedder())

@@ -1,0 +1,128 @@
+"""Trying again what was set aside: stored responses are read anew, and the days they belong to made again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from clientlore.control import quarantine
+from clientlore.control.audit import Audit
+from clientlore.errors import BadDataError, NotFoundError
+from clientlore.ids import stable_id
+from clientlore.monitoring import raw
+from clientlore.providers.base import Parsed
+from clientlore.run_context import RunContext
+from clientlore.workspace import Workspace
+
+_RESPONSE = re.compile(r"^response:([0-9a-f]{32})#(-?\d+)$")
+_TABLES = frozenset(table.key for table in raw.TABLES.values())
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a replay did.
+
+    Attributes:
+        ids: What was tried again.
+        rows: Rows that could be read now.
+        days: The (tenant, day) pairs to make again.
+    """
+
+    ids: tuple[str, ...]
+    rows: int
+    days: tuple[tuple[str, date], ...]
+
+    def still_open(self, workspace: Workspace) -> list[str]:
+        """Which of them are set aside again."""
+        with workspace.control.read() as connection:
+            rows, _ = quarantine.listed(connection, state="open", limit=10_000)
+        return [row["quarantine_id"] for row in rows if row["quarantine_id"] in self.ids]
+
+
+def replay(
+    ctx: RunContext, audit: Audit, *, ids: Sequence[str] = (), tenant_id: str | None = None
+) -> Replayed:
+    """Reads again what was set aside.
+
+    Args:
+        ctx: Names the run under which it is done.
+        audit: Who asks.
+        ids: What to try again; everything that is open if none is named.
+        tenant_id: Only this tenant's.
+
+    Raises:
+        NotFoundError: A named id is not open.
+    """
+    workspace = ctx.workspace
+    with workspace.control.read() as connection:
+        rows, _ = quarantine.listed(connection, tenant_id=tenant_id, state="open", limit=10_000)
+    known = {row["quarantine_id"]: row for row in rows}
+    missing = [i for i in ids if i not in known]
+    if missing:
+        raise NotFoundError(
+            f"Nothing open is set aside under {missing[0]}",
+            "`clientlore quarantine list` shows what is.",
+        )
+    chosen = [known[i] for i in ids] if ids else rows
+    with workspace.control.write() as connection:
+        quarantine.mark_replayed(connection, audit, [row["quarantine_id"] for row in chosen])
+    read = sum(_again(ctx, row) for row in chosen)
+    days = sorted({(row["tenant_id"], row["day"]) for row in chosen})
+    return Replayed(tuple(row["quarantine_id"] for row in chosen), read, tuple(days))
+
+
+def _again(ctx: RunContext, row: dict[str, Any]) -> int:
+    """Reads one thing again; returns how many rows could be used.
+
+    What lies in the rows themselves is judged anew when the day is made again.
+    """
+    match = _RESPONSE.match(row["reference"])
+    if match is None or row["stage"] not in _TABLES:
+        return 0
+    workspace, position = ctx.workspace, int(match[2])
+    batch, response = raw.find_response(workspace.lake, row["tenant_id"], row["day"], match[1])
+    provider = workspace.providers.get(response.provider)
+    reject: quarantine.Reject | None = None
+    try:
+        parsed = provider.parse(response, batch.day)
+    except BadDataError as error:
+        parsed = Parsed()
+        reject = quarantine.Reject(row["reference"], row["reason"], str(error), row["source_id"])
+    for where, reason, detail in parsed.rejects:
+        if where == position:
+            reject = quarantine.Reject(row["reference"], reason, detail, row["source_id"])
+    found = _at(parsed, position)
+    with workspace.control.write() as connection:
+        now = workspace.clock.now()
+        if reject is None:
+            quarantine.resolve(connection, [row["quarantine_id"]], now)
+        else:
+            quarantine.put_rejects(
+                connection,
+                tenant_id=row["tenant_id"],
+                day=row["day"],
+                stage=row["stage"],
+                rejects=[reject],
+                run_id=ctx.run_id,
+                now=now,
+                complete=False,
+            )
+    if not found.count:
+        return 0
+    # Under an id made from what it holds: the same replay done twice adds nothing.
+    again = replace(batch, batch_id=f"{batch.batch_id}-again-{stable_id(row['reference'], size=4)}")
+    return raw.store_rows(workspace.lake, again, [(response, found)], of=batch)
+
+
+def _at(parsed: Parsed, position: int) -> Parsed:
+    """What stands at a position of a response; all of it for -1."""
+    if position < 0:
+        return parsed
+    return Parsed(
+        items=tuple(x for x in parsed.items if x.position == position),
+        accounts=tuple(x for x in parsed.accounts if x.position == position),
+        activities=tuple(x for x in parsed.activities if x.position == position),
+    )

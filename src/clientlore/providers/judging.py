@@ -1,0 +1,64 @@
+"""Protocols of what judges and what embeds: the places where a language model or an embedder is plugged in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import polars as pl
+
+from clientlore.control.model import Client
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Scorer(Protocol):
+    """Judges items that are matched to clients.
+
+    `method` (`rules`, `llm`) and `version` stand on every row it judges.
+    """
+
+    @property
+    def method(self) -> str:
+        """How it judges."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever its judgement may."""
+        ...
+
+    def score(self, items: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:
+        """Judges.
+
+        Args:
+            items: One row for each item and client, with the columns of `monitoring.matching.match` and of the item.
+            clients: The tenant's.
+
+        Returns:
+            The rows with role, score (0-1, or null where it was not judged), category, confidence, summary,
+            rationale, tokens and cost_usd.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors.
+
+    Model and dimension are part of the table's name: vectors of two models are never compared.
+    """
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Length of its vectors."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Array of shape (len(texts), dimension), float32, rows of length 1."""
+        ...

@@ -1,0 +1,182 @@
+"""How everything stands: read from the control plane, for `clientlore status` and whoever watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from clientlore.control import ledger, quarantine, runs, tenants
+from clientlore.control import tables as t
+from clientlore.control.alerts import recent_alerts
+from clientlore.control.model import Tenant
+from clientlore.control.rows import dump
+from clientlore.control.schedules import schedules_of
+from clientlore.delivery.outbox import counts_by_state
+from clientlore.monitoring.events import EVENTS, IDENTITY_DAYS
+from clientlore.runs.orchestrator import OrchestratorStatus
+from clientlore.workspace import Workspace
+
+SILENCE = timedelta(days=1, hours=6)
+"""After how long without a collection a live tenant with an active schedule is said to be silent."""
+
+
+OVERDUE = timedelta(minutes=15)
+"""How late a schedule may be before somebody is told."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How everything stands.
+
+    Attributes:
+        needs_attention: One sentence for each thing that waits for a person; empty is good.
+    """
+
+    tenants: list[dict[str, Any]]
+    schedules: list[dict[str, Any]]
+    runs: list[dict[str, Any]]
+    outbox: dict[str, int]
+    quarantined: int
+    active_fires: int
+    alerts: list[dict[str, Any]]
+    beats: list[dict[str, Any]]
+    orchestrator: dict[str, Any]
+    needs_attention: list[str] = field(default_factory=list)
+
+
+def standing(workspace: Workspace, orchestrator: OrchestratorStatus) -> Standing:
+    """Reads how everything stands.
+
+    Args:
+        workspace: The stores.
+        orchestrator: What the orchestrator says about itself.
+    """
+    now = workspace.clock.now()
+    with workspace.control.read() as connection:
+        _, quarantined = quarantine.listed(connection, limit=1)
+        active = connection.execute(
+            sa.select(sa.func.count()).where(t.fires.c.state.in_(("due", "dispatched", "claimed")))
+        ).scalar_one()
+        found = Standing(
+            tenants=[_tenant(connection, x) for x in tenants.all_tenants(connection)],
+            schedules=[dump(s) for s in schedules_of(connection)],
+            runs=runs.recent_runs(connection),
+            outbox=counts_by_state(connection),
+            quarantined=quarantined,
+            active_fires=int(active),
+            alerts=recent_alerts(connection),
+            beats=runs.component_beats(connection),
+            orchestrator=asdict(orchestrator),
+        )
+    found.needs_attention.extend(_attention(found, now))
+    return found
+
+
+def _tenant(connection: Connection, tenant: Tenant) -> dict[str, Any]:
+    failing = sa.select(t.source_state, t.sources.c.client_id).join(
+        t.sources,
+        sa.and_(
+            t.sources.c.tenant_id == t.source_state.c.tenant_id,
+            t.sources.c.source_id == t.source_state.c.source_id,
+        ),
+    )
+    rows = connection.execute(
+        failing.where(
+            t.source_state.c.tenant_id == tenant.tenant_id,
+            t.source_state.c.consecutive_failures > 0,
+            t.sources.c.is_active,
+        ).order_by(t.source_state.c.source_id)
+    ).mappings()
+    told = connection.execute(
+        sa.select(t.collections.c.source_id, t.collections.c.error_kind)
+        .where(t.collections.c.tenant_id == tenant.tenant_id)
+        .order_by(t.collections.c.day)
+    )
+    kinds = {row.source_id: row.error_kind for row in told}
+    sources = connection.execute(
+        sa.select(sa.func.count()).where(
+            t.sources.c.tenant_id == tenant.tenant_id, t.sources.c.is_active
+        )
+    ).scalar_one()
+    newest = connection.execute(
+        sa.select(sa.func.max(t.tenant_days.c.day)).where(
+            t.tenant_days.c.tenant_id == tenant.tenant_id, t.tenant_days.c.state == "done"
+        )
+    ).scalar()
+    heard = connection.execute(
+        sa.select(sa.func.max(t.source_state.c.last_success_at)).where(
+            t.source_state.c.tenant_id == tenant.tenant_id
+        )
+    ).scalar()
+    return {
+        "tenant_id": tenant.tenant_id,
+        "mode": tenant.mode,
+        "status": tenant.status,
+        "held_reason": tenant.held_reason,
+        "newest_day": newest,
+        "last_heard_at": heard,
+        "sources": int(sources),
+        "failing": [
+            {
+                "source_id": row["source_id"],
+                "client_id": row["client_id"],
+                "error_kind": kinds.get(row["source_id"]),
+                "error": row["last_error"],
+                "failures": row["consecutive_failures"],
+                "since": row["last_success_at"],
+            }
+            for row in rows
+        ],
+        "stale_days": ledger.stale_days(connection, tenant.tenant_id, EVENTS.key, IDENTITY_DAYS),
+    }
+
+
+def _attention(found: Standing, now: datetime) -> list[str]:
+    scheduled = {s["tenant_id"] for s in found.schedules if s["is_active"]}
+    said = [line for x in found.tenants for line in _tenant_attention(x, scheduled, now)]
+    said += [
+        f"schedule '{s['name']}' of '{s['tenant_id']}' switched itself off: {s['last_error_message']}"
+        for s in found.schedules
+        if s["off_because"] == "failures"
+    ]
+    said += [
+        f"{found.outbox[state]} mails are {state}; clientlore outbox list --state {state}"
+        for state in ("uncertain", "failed")
+        if found.outbox.get(state)
+    ]
+    late = [
+        s
+        for s in found.schedules
+        if s["is_active"] and s["next_run_at"] and now - s["next_run_at"] > OVERDUE
+    ]
+    if late and not found.orchestrator["daemon_alive"]:
+        said.append(
+            f"{len(late)} schedules are overdue and {found.orchestrator['detail']}: start one with `make dev`"
+        )
+    if found.orchestrator["reaped"]:
+        said.append(f"{len(found.orchestrator['reaped'])} runs had died and were failed just now")
+    return said
+
+
+def _tenant_attention(tenant: dict[str, Any], scheduled: set[str], now: datetime) -> Iterator[str]:
+    name, days, heard = tenant["tenant_id"], tenant["stale_days"], tenant["last_heard_at"]
+    if tenant["status"] == "held":
+        yield f"tenant '{name}' is held: {tenant['held_reason']}"
+    if tenant["failing"]:
+        yield f"{len(tenant['failing'])} of {tenant['sources']} sources of '{name}' give no answer"
+    if days:
+        yield (
+            f"'{name}': {len(days)} days were made before an earlier day changed; "
+            f"clientlore run --from {days[0]} --to {days[-1]} --no-collect --tenant {name}"
+        )
+    if tenant["mode"] != "live":
+        return
+    if name in scheduled and heard is not None and now - heard > SILENCE:
+        yield f"nothing has arrived for '{name}' since {heard:%Y-%m-%d %H:%M} UTC"
+    if not tenant["sources"]:
+        yield f"tenant '{name}' has no source: it collects nothing"
