@@ -6,6 +6,7 @@ already stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -22,6 +23,7 @@ from clientlore.control.model import Fire, Tenant, User
 from clientlore.control.snapshots import Reader, Snapshot
 from clientlore.delivery.outbox import channel_for, queue_row
 from clientlore.digests.content import Material, candidates_for, lines_for, read_material, sections
+from clientlore.digests.matches import days_for
 from clientlore.digests.rendering import FALLBACK_SENDER, Digest, Rendered, Sender, render
 from clientlore.digests.windows import (
     Decided,
@@ -84,7 +86,7 @@ def _close_fire(ctx: RunContext, tenant: Tenant, fire: Fire) -> list[Closed]:
     with workspace.control.read() as connection:
         snapshot = snapshots.find(connection, tenant.tenant_id, fire.day)
         users = {u.user_id: u for u in people.users_of(connection, tenant.tenant_id)}
-        told = _told(connection, tenant.tenant_id)
+        told = {} if snapshot is None else _told(connection, snapshot)
     if snapshot is None:
         return []
     pairs = [(r, w) for r, w in readers_of_fire(fire, snapshot.readers) if r.user_id in users]
@@ -93,7 +95,16 @@ def _close_fire(ctx: RunContext, tenant: Tenant, fire: Fire) -> list[Closed]:
     ids = {event_id for events in told.values() for event_id in events}
     material = read_material(workspace.lake, snapshot, fire.day, ids)
     return [
-        _close(ctx, tenant, snapshot, material, reader, window, users[reader.user_id], fire)
+        _close(
+            ctx,
+            tenant,
+            snapshot,
+            material,
+            reader,
+            window,
+            users[reader.user_id],
+            _sent(told.get(reader.user_id, set()), material),
+        )
         for reader, window in pairs
     ]
 
@@ -106,13 +117,12 @@ def _close(
     reader: Reader,
     window: Window,
     user: User,
-    fire: Fire,
+    sent: Mapping[str, str],
 ) -> Closed:
     control, now = ctx.workspace.control, ctx.workspace.clock.now()
     with control.read() as connection:
         if _is_open(connection, window):
             return Closed(window, "open_before")
-        sent = _sent(connection, window, material)
         late_before = _last_day(connection, window)
     decided = decide(
         candidates_for(material, reader.user_id),
@@ -143,7 +153,7 @@ def _close(
         blob = ctx.workspace.blobs.put(tenant.tenant_id, rendered.data)
     outcome = "mailed" if rendered else "empty" if user.email is not None else "no_address"
     # Mail that a person asked for by hand and that stays in a folder wakes nobody.
-    by_hand = fire.kind == "adhoc" and channel == "folder"
+    by_hand = window.frequency == "adhoc" and channel == "folder"
     start = now if by_hand else not_before(now, reader.preferences)
     shown = {line.event_id: line.item_id for line in lines}
     with control.write() as connection:
@@ -169,12 +179,14 @@ def _close(
     return Closed(window, outcome, counts["sent"], more, counts["late"], held)
 
 
-def _told(connection: Connection, tenant_id: str) -> dict[str, set[str]]:
-    """Under which event ids each person was told something."""
+def _told(connection: Connection, snapshot: Snapshot) -> dict[str, set[str]]:
+    """Under which event ids each person was told something that may still come up."""
+    oldest = days_for(snapshot.day, snapshot.setting("mail_horizon_days"))[0]
     rows = connection.execute(
         sa.select(t.notifications.c.user_id, t.notifications.c.event_id).where(
-            t.notifications.c.tenant_id == tenant_id,
+            t.notifications.c.tenant_id == snapshot.tenant_id,
             t.notifications.c.decision.in_(("sent", "over_cap")),
+            t.notifications.c.day >= oldest,
         )
     )
     told: dict[str, set[str]] = {}
@@ -183,9 +195,8 @@ def _told(connection: Connection, tenant_id: str) -> dict[str, set[str]]:
     return told
 
 
-def _sent(connection: Connection, window: Window, material: Material) -> dict[str, str]:
-    """What the person was told before, by every id it has now: its own, its present one, its story's."""
-    told = _told(connection, window.tenant_id).get(window.user_id, set())
+def _sent(told: Collection[str], material: Material) -> dict[str, str]:
+    """What a person was told before, by every id it has now: its own, its present one, its story's."""
     sent = {event_id: event_id for event_id in told}
     for event_id in sorted(told):
         present = material.aliases.get(event_id, event_id)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,12 @@ from clientlore.workspace import Workspace
 INDEX_VERSION = 1
 RRF_K = 60
 """Constant of reciprocal rank fusion (Cormack, Clarke, Buettcher 2009)."""
-OPTIMIZE_AFTER = 1_000
+OPTIMIZE_ROWS = 1_000
 """Rows outside the full-text index after which it is brought up to date; until then they are found by a scan."""
+OPTIMIZE_WRITES = 50
+"""Writes after which small files are put together, so that neither their number nor a search's time grows."""
+KEEP_VERSIONS = timedelta(hours=1)
+"""How long a version that somebody may still read is kept."""
 
 _TIME = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
@@ -92,6 +97,17 @@ class IndexState:
     head: int
 
 
+@dataclass(frozen=True)
+class _Mark:
+    """Up to which operation the index has come, and at which version its files were last put together."""
+
+    seq: int
+    optimized: int
+
+
+_NO_MARK = _Mark(0, 0)
+
+
 class MemoryStore:
     """The memory of all tenants of a workspace.
 
@@ -128,11 +144,11 @@ class MemoryStore:
         Raises:
             StoreError: It cannot be written.
         """
+        mark = _NO_MARK if rebuild else self._mark(tenant_id)
         with self._workspace.control.read() as connection:
             head = log.head(connection, tenant_id)
-            mark = 0 if rebuild else self._mark(tenant_id)
-            table = None if rebuild or mark == 0 else self._open(tenant_id)
-            changed = set() if table is None else log.touched(connection, tenant_id, mark)
+            table = self._open(tenant_id) if mark.seq else None
+            changed = set() if table is None else log.touched(connection, tenant_id, mark.seq)
             rows = log.read(connection, tenant_id, memory_ids=None if table is None else changed)
         state = fold(operations_frame(rows))
         living = alive(state)
@@ -145,17 +161,17 @@ class MemoryStore:
                     text_columns=("text",),
                     scalar_columns=("memory_id", "owner_id"),
                 )
-                rebuilt = True
+                mark, rebuilt = _Mark(head, int(table.version)), True
             else:
-                rebuilt = False
-                self._apply(table, living, sorted(changed))
+                optimized = self._apply(table, living, sorted(changed), mark.optimized)
+                mark, rebuilt = _Mark(head, optimized), False
             count = int(table.count_rows())
         except (RuntimeError, ValueError, OSError) as error:
             raise StoreError(
                 f"The memory index of tenant '{tenant_id}' cannot be written ({_first_line(error)})",
                 f"Run `clientlore memory rebuild --tenant {tenant_id}`.",
             ) from error
-        self._set_mark(tenant_id, head)
+        self._set_mark(tenant_id, mark)
         return IndexState(count, len(rows), rebuilt, head)
 
     def search(
@@ -211,7 +227,7 @@ class MemoryStore:
     def behind(self, tenant_id: str) -> int:
         """How many operations of the log the index has not caught up with."""
         with self._workspace.control.read() as connection:
-            return max(0, log.head(connection, tenant_id) - self._mark(tenant_id))
+            return max(0, log.head(connection, tenant_id) - self._mark(tenant_id).seq)
 
     def _catch_up(self, tenant_id: str) -> int:
         if not self.behind(tenant_id):
@@ -226,7 +242,8 @@ class MemoryStore:
     def _open(self, tenant_id: str) -> Any:
         return self._workspace.vectors.open(tenant_id, self.table_name)
 
-    def _apply(self, table: Any, living: pl.DataFrame, changed: list[str]) -> None:
+    def _apply(self, table: Any, living: pl.DataFrame, changed: list[str], optimized: int) -> int:
+        """Writes what changed; returns the version at which small files were last put together."""
         if not living.is_empty():
             (
                 table.merge_insert("memory_id")
@@ -238,8 +255,11 @@ class MemoryStore:
         for start in range(0, len(gone), 500):
             listed = ", ".join(quoted(i) for i in gone[start : start + 500])
             table.delete(f"memory_id IN ({listed})")
-        if len(changed) >= OPTIMIZE_AFTER or _unindexed(table) >= OPTIMIZE_AFTER:
-            table.optimize()
+        written = int(table.version) - optimized
+        if written < OPTIMIZE_WRITES and _unindexed(table) < OPTIMIZE_ROWS:
+            return optimized
+        table.optimize(cleanup_older_than=KEEP_VERSIONS)
+        return int(table.version)
 
     def _arrow(self, state: pl.DataFrame) -> pa.Table:
         # Polars writes large strings, of which LanceDB makes no scalar index.
@@ -258,21 +278,21 @@ class MemoryStore:
         flat = pa.array(made.ravel(), pa.float32())
         return rows.append_column("vector", pa.FixedSizeListArray.from_arrays(flat, size))
 
-    def _mark_path(self, tenant_id: str) -> Any:
+    def _mark_path(self, tenant_id: str) -> Path:
         return self._workspace.vectors.root / tenant_id / f"{self.table_name}.json"
 
-    def _mark(self, tenant_id: str) -> int:
-        """Up to where the index has come; 0 where there is none, or one of another version."""
+    def _mark(self, tenant_id: str) -> _Mark:
+        """How far the index has come; nowhere where there is none, or one of another version."""
         try:
             mark = json.loads(self._mark_path(tenant_id).read_text())
         except (FileNotFoundError, ValueError):
-            return 0
+            return _NO_MARK
         if mark.get("version") != INDEX_VERSION:
-            return 0
-        return int(mark["seq"])
+            return _NO_MARK
+        return _Mark(int(mark["seq"]), int(mark["optimized"]))
 
-    def _set_mark(self, tenant_id: str, seq: int) -> None:
-        content = json.dumps({"version": INDEX_VERSION, "seq": seq})
+    def _set_mark(self, tenant_id: str, mark: _Mark) -> None:
+        content = json.dumps({"version": INDEX_VERSION, **asdict(mark)})
         write_bytes(self._mark_path(tenant_id), content.encode())
 
 

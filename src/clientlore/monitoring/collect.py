@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from random import Random
@@ -140,11 +141,21 @@ def collect(
         )
         for source in wanted
     ]
-    answers = asyncio.run(_ask_all(ctx, asks))
+    answers = _run(_ask_all(ctx, asks))
     seen = raw.seen_bodies(workspace.lake, tenant.tenant_id, day)
     outcomes = [_only_unseen(outcome, seen) for outcome in answers]
     rows = _store(ctx, tenant.tenant_id, day, table, outcomes)
     return Collected(tuple(outcomes), rows, healed)
+
+
+def _run(asking: Coroutine[Any, Any, list[SourceOutcome]]) -> list[SourceOutcome]:
+    """Runs a coroutine to its end; in a thread where this one has a loop already, as a notebook has."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(asking)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, asking).result()
 
 
 async def _ask_all(ctx: RunContext, asks: Sequence[Ask]) -> list[SourceOutcome]:

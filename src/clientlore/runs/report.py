@@ -87,7 +87,7 @@ def table(outcomes: Sequence[TenantOutcome]) -> str:
     """The outcomes as a Markdown table; a row for each tenant and day."""
     lines = ["| tenant | day | state | rows | counts | error |", "|---|---|---|---:|---|---|"]
     for outcome in outcomes:
-        counts = ", ".join(f"{k} {v}" for k, v in outcome.counts.items())
+        counts = ", ".join(f"{k} {v}" for k, v in outcome.counts.items() if v)
         error = "; ".join(x for x in (outcome.error, *outcome.notes) if x).replace("|", "/")
         lines.append(
             f"| {outcome.tenant_id} | {outcome.day or ''} | {outcome.state} | {outcome.rows} "

@@ -116,6 +116,9 @@ def _run_for(ctx: RunContext, stage: Stage, tenant: Tenant, day: date | None) ->
         notes=done.notes,
     )
     _record(ctx, stage, outcome, done)
+    if stage.key == EVENTS.key and day is not None and done.state in {"failed", "held"}:
+        status = "FAILED" if done.state == "failed" else "SKIPPED"
+        work.mark_batches(ctx, tenant, day, SEARCH_RESULTS, status, error=done.error)
     return outcome
 
 

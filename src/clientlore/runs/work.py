@@ -13,6 +13,7 @@ from clientlore.delivery.sender import drain
 from clientlore.delivery.tables import DELIVERIES, deliveries_of
 from clientlore.digests import matches as gates
 from clientlore.digests.closing import close_windows, sender_of
+from clientlore.errors import StoreError
 from clientlore.memory import derive
 from clientlore.memory import log as memory_log
 from clientlore.memory.fold import canonical
@@ -121,7 +122,7 @@ def events(ctx: RunContext, tenant: Tenant, day: date) -> Work:
             eventing.look_back_days(day)[-1],
         )
     written = eventing.write(workspace.lake, snapshot, folded)
-    _mark_batches(ctx, tenant, day, raw.SEARCH_RESULTS, "PROCESSED")
+    mark_batches(ctx, tenant, day, raw.SEARCH_RESULTS, "PROCESSED")
     mock = folded.mock_in_live
     return Work(
         rows=written.rows,
@@ -169,7 +170,7 @@ def memory_operations(ctx: RunContext, tenant: Tenant, day: date) -> Work:
         ]
     )
     written = workspace.lake.write(memory_log.LOG, tenant.tenant_id, day, frame)
-    _mark_batches(ctx, tenant, day, raw.CRM_ACTIVITIES, "PROCESSED")
+    mark_batches(ctx, tenant, day, raw.CRM_ACTIVITIES, "PROCESSED")
     by_op = {f"{op}s": sum(o.op == op for o in operations) for op in ("add", "revise", "retract")}
     return Work(rows=written.rows, counts={"appended": appended, **by_op}, content_sha=written.sha)
 
@@ -190,8 +191,11 @@ def matches(ctx: RunContext, tenant: Tenant, day: date) -> Work:
 
 
 def memories(ctx: RunContext, tenant: Tenant) -> Work:
-    """Brings the index of memory up to its log."""
-    state = MemoryStore(ctx.workspace, ctx.embedder).update(tenant.tenant_id)
+    """Brings the index of memory up to its log. An index that cannot be written harms search alone."""
+    try:
+        state = MemoryStore(ctx.workspace, ctx.embedder).update(tenant.tenant_id)
+    except StoreError as error:
+        return Work(0, state="degraded", error=str(error), notes=("the log has everything",))
     return Work(rows=state.rows, counts={"applied": state.applied, "rebuilt": int(state.rebuilt)})
 
 
@@ -292,7 +296,9 @@ def _collected(
     collected: collecting.Collected,
     extra: dict[str, int],
 ) -> Work:
-    _mark_batches(ctx, tenant, day, table, "NEW", only_new=True)
+    mark_batches(ctx, tenant, day, table, "NEW", only_new=True)
+    if table is raw.CRM_ACCOUNTS:
+        mark_batches(ctx, tenant, day, table, "PROCESSED")
     fatal = [o for o in collected.failed if o.source.on_failure == "fail"]
     troubled = [*collected.failed, *collected.degraded]
     stand_ins = sum(o.is_stand_in for o in collected.outcomes)
@@ -330,7 +336,7 @@ def _drift(collected: collecting.Collected) -> tuple[str, ...]:
     return (f"fields that are not known, kept in raw: {told}",)
 
 
-def _mark_batches(
+def mark_batches(
     ctx: RunContext,
     tenant: Tenant,
     day: date,
@@ -338,6 +344,7 @@ def _mark_batches(
     status: str,
     *,
     only_new: bool = False,
+    error: str | None = None,
 ) -> None:
     """Notes how far the batches of a raw (day, tenant) have come."""
     now = ctx.workspace.clock.now()
@@ -348,7 +355,7 @@ def _mark_batches(
             "table_name": table.name,
             "batch_id": batch_id,
             "status": status,
-            "error": None,
+            "error": error,
             "updated_at": now,
         }
         for batch_id in ctx.workspace.lake.batches(table, tenant.tenant_id, day)
