@@ -25,7 +25,7 @@ from clientlore.storage.files import write_bytes
 from clientlore.storage.vectors import quoted
 from clientlore.workspace import Workspace
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 RRF_K = 60
 """Constant of reciprocal rank fusion (Cormack, Clarke, Buettcher 2009)."""
 OPTIMIZE_ROWS = 1_000
@@ -287,9 +287,9 @@ class MemoryStore:
             mark = json.loads(self._mark_path(tenant_id).read_text())
         except (FileNotFoundError, ValueError):
             return _NO_MARK
-        if mark.get("version") != INDEX_VERSION:
+        if mark.pop("version", None) != INDEX_VERSION:
             return _NO_MARK
-        return _Mark(int(mark["seq"]), int(mark["optimized"]))
+        return _Mark(**mark)
 
     def _set_mark(self, tenant_id: str, mark: _Mark) -> None:
         content = json.dumps({"version": INDEX_VERSION, **asdict(mark)})

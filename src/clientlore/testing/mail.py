@@ -36,7 +36,7 @@ class MailServer:
             ) -> AuthResult:
                 assert isinstance(given, LoginPassword)
                 fits = given.login == user.encode() and given.password == password.encode()
-                return AuthResult(success=fits, handled=False if not fits else True)  # noqa: SIM211
+                return AuthResult(success=fits, handled=fits)
 
             options = {"authenticator": check, "auth_required": True, "auth_require_tls": False}
         self._controller = Controller(self, hostname="127.0.0.1", port=0, **options)
@@ -56,8 +56,7 @@ class MailServer:
     @property
     def port(self) -> int:
         """The port it listens on."""
-        server = self._controller.server
-        assert server is not None
+        server: Any = self._controller.server
         return int(server.sockets[0].getsockname()[1])
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name

@@ -1,0 +1,48 @@
+"""What every test may use: a frozen clock, a workspace in a temporary folder, markers by folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from clientlore.clock import FrozenClock
+from clientlore.testing.workspaces import open_workspace
+from clientlore.workspace import Workspace
+
+KINDS = ("unit", "glue", "integration", "e2e")
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+
+# Nothing of the machine's may reach a test.
+for name in [
+    n for n in os.environ if n.startswith(("CLIENTLORE_", "SMTP_", "DAGSTER_", "OPENAI_"))
+]:
+    del os.environ[name]
+for name in ("DATABASE_URL", "FILE_STORAGE_PATH", "LOG_LEVEL", "MAIL_FROM"):
+    os.environ.pop(name, None)
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks each test by the folder it lies in."""
+    here = Path(__file__).parent
+    for item in items:
+        kind = item.path.relative_to(here).parts[0]
+        if kind in KINDS:
+            item.add_marker(kind)
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """A clock that stands at 09:00 UTC on Friday 20 November 2026."""
+    return FrozenClock(NOW)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, clock: FrozenClock) -> Iterator[Workspace]:
+    """An empty workspace on the embedded default."""
+    with open_workspace(tmp_path / "home", clock) as opened:
+        yield opened
