@@ -17,7 +17,7 @@ dev: .venv/.ready  ## the Dagster UI and its daemon, on loopback
 	@$(BIN)/python -m orchestration dev
 
 test: .venv/.ready .venv-library/.ready  ## every test
-	@$(BIN)/python -m tools.run_tests
+	@$(BIN)/python -m pytest -n 2 --cov $(TEST_ARGS)
 
 check: .venv/.ready  ## lint, format, types, layers, definitions
 	@$(BIN)/ruff check .

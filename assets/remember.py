@@ -6,7 +6,7 @@ from assets.collect import crm_activities
 from assets.showing import DAYS, check_specs, key_of, materialize_stage
 from assets.understand import relevance
 from clientlore.runs.session import Session
-from resources.collaborators import MemoryStoreResource
+from resources.collaborators import EmbedderResource
 
 GROUP = "remember"
 OWNERS = ["team:intelligence"]
@@ -42,7 +42,6 @@ def memory_log(
 def memories(
     context: dg.AssetExecutionContext,
     run: dg.ResourceParam[Session],
-    memory_store: MemoryStoreResource,
+    embedder: EmbedderResource,
 ) -> dg.MaterializeResult:
-    embedder = memory_store.embedder.embedder()
-    return materialize_stage(context, run, "core/memories", embedder=embedder)
+    return materialize_stage(context, run, "core/memories", embedder=embedder.embedder())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -109,10 +110,12 @@ def _check(stage: str, check: CheckOutcome) -> dg.AssetCheckResult:
 def _metadata(report: StageReport, session: Session, days: Sequence[date]) -> dict[str, Any]:
     totals = report.totals()
     shown: dict[str, Any] = {"dagster/row_count": report.rows}
+    started = time.perf_counter()
     picture = draw(report.plot) if report.plot is not None else None
     if picture is not None:
         encoded = base64.b64encode(picture).decode()
         shown["plot"] = dg.MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")
+    plot_seconds = time.perf_counter() - started
     shown |= {name: round(value, 4) for name, value in totals.items()}
     for name, (part, whole) in _RATES.items():
         of = totals.get(whole, 0) if whole else report.rows
@@ -120,6 +123,7 @@ def _metadata(report: StageReport, session: Session, days: Sequence[date]) -> di
             shown[f"{part}_rate"] = round(totals.get(part, 0) / of, 4)
     shown["seconds"] = round(report.seconds, 3)
     shown["check_seconds"] = report.check_seconds
+    shown["plot_seconds"] = round(plot_seconds, 4)
     shown["tenants"] = dg.MetadataValue.md(table(report.outcomes))
     shown["files"] = dg.MetadataValue.path(str(_folder(report.stage, session, days)))
     return shown

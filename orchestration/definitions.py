@@ -9,7 +9,7 @@ import dagster as dg
 
 from assets import collect, deliver, operate, remember, understand
 from orchestration.jobs import JOBS
-from resources.collaborators import EmbedderResource, MemoryStoreResource, ScorerResource
+from resources.collaborators import EmbedderResource, ScorerResource
 from resources.run import RunResource
 from sensors.due_schedules import due_schedules
 from sensors.reaper import dead_runs
@@ -20,15 +20,9 @@ def build_defs(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Fresh definitions.
 
     Args:
-        resources: Take the place of the usual ones, by key: run, scorer, embedder, memory_store.
+        resources: Take the place of the usual ones, by key: run, scorer, embedder.
     """
-    embedder = EmbedderResource()
-    usual = {
-        "run": RunResource(),
-        "scorer": ScorerResource(),
-        "embedder": embedder,
-        "memory_store": MemoryStoreResource(embedder=embedder),
-    }
+    usual = {"run": RunResource(), "scorer": ScorerResource(), "embedder": EmbedderResource()}
     return dg.Definitions(
         assets=dg.load_assets_from_modules([collect, understand, remember, deliver, operate]),
         jobs=JOBS,

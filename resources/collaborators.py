@@ -7,10 +7,8 @@ from typing import Literal
 import dagster as dg
 from pydantic import Field
 
-from clientlore.memory.store import MemoryStore
 from clientlore.monitoring.relevance import RulesScorer
 from clientlore.providers.judging import Embedder, Scorer
-from clientlore.workspace import Workspace
 
 
 class ScorerResource(dg.ConfigurableResource[None]):
@@ -35,13 +33,3 @@ class EmbedderResource(dg.ConfigurableResource[None]):
     def embedder(self) -> Embedder | None:
         """The library's embedder; None where there is none."""
         return None
-
-
-class MemoryStoreResource(dg.ConfigurableResource[None]):
-    """The memory of a workspace, with the embedder it was given."""
-
-    embedder: EmbedderResource
-
-    def store(self, workspace: Workspace) -> MemoryStore:
-        """The library's memory store."""
-        return MemoryStore(workspace, self.embedder.embedder())

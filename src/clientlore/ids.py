@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterable
 
 NAMESPACE = uuid.UUID("6f0b7f5e-2f0c-5a58-9c6e-3d1f6f6f2b10")
-SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}\Z")
 _SEPARATOR = "\x1f"
 
 

@@ -50,7 +50,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     home: Path
-    database_url: str | None = None
+    database_url: Annotated[str | None, Field(repr=False)] = None
     lake_path: Path | None = None
     vectors_path: Path | None = None
     blobs_path: Path | None = None
@@ -74,12 +74,12 @@ class Settings(BaseModel):
     @classmethod
     def _local_folder(cls, value: object) -> object:
         if isinstance(value, str) and "://" in value:
-            if value.startswith("file://"):
-                return value.removeprefix("file://")
-            scheme = value.split("://", 1)[0]
-            msg = f"stores on '{scheme}' are not supported yet; give a folder"
-            raise ValueError(msg)
-        return value
+            scheme, _, rest = value.partition("://")
+            if scheme != "file":
+                msg = f"stores on '{scheme}' are not supported yet; give a folder"
+                raise ValueError(msg)
+            value = rest
+        return Path(value).expanduser().absolute() if isinstance(value, str) else value
 
     @property
     def control_url(self) -> str:

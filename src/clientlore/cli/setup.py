@@ -102,7 +102,7 @@ def apply(file: Path, dry_run: bool, as_json: bool) -> None:
         changes = apply_tenant_file(
             workspace.control, audit, wanted, file.resolve().parent, dry_run=dry_run
         )
-        outdated = _outdated(workspace, wanted.tenant) and not dry_run
+        outdated = not dry_run and _outdated(workspace, wanted.tenant)
     if as_json:
         say_json(
             {

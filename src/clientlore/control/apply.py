@@ -6,7 +6,7 @@ that what the CRM or the command line said stays.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,21 @@ def _tenant(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
     )
 
 
+def _free_addresses(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
+    """Takes an address or a phone from whoever had it, where the file gives it to somebody else."""
+    given = {("email", entry.email): entry.handle for entry in wanted.users}
+    given |= {("phone_number", entry.phone): entry.handle for entry in wanted.users}
+    for user in people.users_of(connection, wanted.tenant, active_only=False):
+        kept = user
+        if given.get(("email", user.email), user.handle) != user.handle:
+            kept = replace(kept, email=None)
+        if given.get(("phone_number", user.phone_number), user.handle) != user.handle:
+            kept = replace(kept, phone_number=None)
+        people.put_user(connection, audit, kept)
+
+
 def _users(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
+    _free_addresses(connection, audit, wanted)
     for entry in wanted.users:
         user_id = people.user_id_for(wanted.tenant, entry.handle)
         people.put_user(

@@ -16,6 +16,7 @@ from clientlore.clock import Clock
 from clientlore.control import tables as t
 
 PERSONAL = frozenset({"name", "email", "phone_number", "preferences"})
+_PERSONAL_INSIDE = frozenset({"alert_email", "people"})
 _UNTOLD = frozenset({"created_at", "updated_at"})
 
 
@@ -108,4 +109,6 @@ def put(
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: "(personal)" if v and k in _PERSONAL_INSIDE else v for k, v in value.items()}
     return value.isoformat() if hasattr(value, "isoformat") else value

@@ -74,6 +74,8 @@ def add_clients(
                 made = replace(
                     before,
                     is_active=True,
+                    # What was switched off and is wanted again is the command line's.
+                    origin=before.origin if before.is_active else "cli",
                     domain=made.domain or before.domain,
                     ticker=made.ticker or before.ticker,
                     industry=made.industry or before.industry,
@@ -132,6 +134,13 @@ def read_csv(path: Path) -> tuple[list[ClientEntry], list[dict[str, Any]]]:
         raise BadDataError(f"{path.name} is empty", "Export it again.")
     separator = max(",;\t", key=text.splitlines()[0].count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise BadDataError(
+            f"{path.name} after line {reader.line_num}: this is no CSV ({error})",
+            "Look for an open quote.",
+        ) from None
     headers = {
         "".join(c for c in h.lower() if c.isalnum()): h for h in reader.fieldnames or [] if h
     }
@@ -147,18 +156,18 @@ def read_csv(path: Path) -> tuple[list[ClientEntry], list[dict[str, Any]]]:
         )
     entries: dict[str, ClientEntry] = {}
     rejects: list[dict[str, Any]] = []
-    for row in reader:
+    for line, row in rows:
         values = {ours: (row.get(theirs) or "").strip() for ours, theirs in mapping.items()}
         if not any(values.values()):
             continue
         try:
-            entry = entry_from(_spread(values), f"line {reader.line_num}")
+            entry = entry_from(_spread(values), f"line {line}")
         except ConfigurationError as error:
-            rejects.append({"line": reader.line_num, "detail": str(error)})
+            rejects.append({"line": line, "detail": str(error)})
             continue
         if entry.client_id in entries:
             detail = f"the id '{entry.client_id}' stands in an earlier line, which counts"
-            rejects.append({"line": reader.line_num, "detail": detail})
+            rejects.append({"line": line, "detail": detail})
             continue
         entries[entry.client_id] = entry
     return list(entries.values()), rejects
@@ -179,5 +188,5 @@ def _spread(values: Mapping[str, str]) -> dict[str, Any]:
         "industry": values.get("industry"),
         "aliases": parts("aliases"),
         "owners": parts("owner"),
-        "feeds": values.get("feed", "").replace(";", " ").split(),
+        "feeds": list(dict.fromkeys(values.get("feed", "").replace(";", " ").split())),
     }

@@ -77,7 +77,7 @@ class ControlPlane:
     def _opened(self) -> Iterator[Connection]:
         try:
             connection = self.engine.connect()
-        except sa.exc.OperationalError as error:
+        except sa.exc.DatabaseError as error:
             raise StoreError(
                 f"The control plane at {self.engine.url.render_as_string(hide_password=True)} "
                 f"cannot be opened ({_first_line(error)})",
@@ -86,7 +86,9 @@ class ControlPlane:
         with connection:
             try:
                 yield connection
-            except sa.exc.OperationalError as error:
+            except sa.exc.DatabaseError as error:
+                if type(error) not in {sa.exc.OperationalError, sa.exc.DatabaseError}:
+                    raise  # a defect of ours, not of the store
                 said = _first_line(error)
                 if "locked" in said:
                     advice = f"Another process wrote for more than {BUSY_SECONDS} s; try again."
@@ -98,47 +100,44 @@ class ControlPlane:
 
 
 def insert_ignore(connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
-    """Inserts the rows whose unique keys are new, in batches; returns how many were. The others stay as they are."""
+    """Inserts the rows whose unique keys are new; returns how many were. The others stay as they are.
+
+    All rows must have the same columns.
+    """
     if not rows:
         return 0
-    if connection.dialect.name == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-        statement: Any = sqlite_insert(table).on_conflict_do_nothing()
-    else:
-        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-
-        statement = postgresql_insert(table).on_conflict_do_nothing()
-    new = 0
-    size = max(1, 30_000 // len(table.columns))
-    for start in range(0, len(rows), size):
-        batch = rows[start : start + size]
-        new += connection.execute(statement.values(batch)).rowcount
-    return new
+    # One statement and many parameters: compiled once, where a statement of many rows is compiled each time.
+    return connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows).rowcount
 
 
 def upsert(connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-    """Inserts the rows, or overwrites those that have the same primary key. All rows must have the same columns."""
+    """Inserts the rows, or overwrites those that have the same primary key; of two with one key, the later counts.
+
+    All rows must have the same columns.
+    """
     if not rows:
         return
+    insert = _insert(connection, table)
+    key = [column.name for column in table.primary_key.columns]
+    changed = {name: insert.excluded[name] for name in rows[0] if name not in key}
+    statement = (
+        insert.on_conflict_do_update(index_elements=key, set_=changed)
+        if changed
+        else insert.on_conflict_do_nothing()
+    )
+    last = list({tuple(row[name] for name in key): row for row in rows}.values())
+    connection.execute(statement, last)
+
+
+def _insert(connection: Connection, table: sa.Table) -> Any:
+    """The INSERT of this database, which knows conflicts."""
     if connection.dialect.name == "sqlite":
         from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-        insert: Any = sqlite_insert(table)
-    else:
-        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+        return sqlite_insert(table)
+    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
-        insert = postgresql_insert(table)
-    key = [column.name for column in table.primary_key.columns]
-    changed = {name: insert.excluded[name] for name in rows[0] if name not in key}
-    size = max(1, 30_000 // len(table.columns))
-    for start in range(0, len(rows), size):
-        statement = insert.values(rows[start : start + size])
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=key, set_=changed)
-            if changed
-            else statement.on_conflict_do_nothing()
-        )
+    return postgresql_insert(table)
 
 
 def _first_line(error: sa.exc.DBAPIError) -> str:

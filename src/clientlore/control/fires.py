@@ -54,7 +54,8 @@ def record_due(connection: Connection, now: datetime, limit: int = BATCH) -> int
         for at in plan.fires:
             state = "skipped" if busy else "due"
             rows.append(_fire(schedule, at, state, "the one before still ran" if busy else None))
-            busy = busy or schedule.overlap_policy == "skip"
+            # Missed ones that shall all happen wait for one another; `dispatch` keeps them in order.
+            busy = busy or (schedule.overlap_policy == "skip" and schedule.catch_up != "all")
         new += insert_ignore(connection, t.fires, [dump(fire) for fire in rows])
         connection.execute(
             sa.update(t.automation_schedules)
@@ -76,7 +77,8 @@ def release_stale(connection: Connection, audit: Audit) -> int:
         sa.and_(t.fires.c.state == "dispatched", waited),
         sa.and_(t.fires.c.state == "claimed", t.fires.c.root_run_id.not_in(running)),
     )
-    rows = connection.execute(sa.select(t.fires).where(stale)).mappings().all()
+    # Locked (on PostgreSQL; SQLite has one writer), so that a run that claims at this very moment keeps its fire.
+    rows = connection.execute(sa.select(t.fires).where(stale).with_for_update()).mappings().all()
     exhausted = [row["fire_id"] for row in rows if row["attempt"] >= MAX_ATTEMPTS]
     again = [row["fire_id"] for row in rows if row["attempt"] < MAX_ATTEMPTS]
     connection.execute(
@@ -110,7 +112,8 @@ def dispatch(connection: Connection, now: datetime, limit: int = BATCH) -> list[
         .join(t.tenants, t.tenants.c.tenant_id == t.fires.c.tenant_id)
         .where(t.fires.c.state == "due", ~running, t.tenants.c.status == "active")
         .order_by(t.fires.c.due_at, t.fires.c.fire_id)
-        .limit(limit),
+        .limit(limit)
+        .with_for_update(of=t.fires, skip_locked=True),
     )
     connection.execute(
         sa.update(t.fires)

@@ -48,6 +48,10 @@ def write_day(
         "run_id": run_id,
         "updated_at": now,
     }
+    if state in {"failed", "held"}:
+        key = [t.tenant_days.c[name] == row[name] for name in ("tenant_id", "day", "stage")]
+        kept = sa.select(t.tenant_days.c.content_sha, t.tenant_days.c.inputs_sha).where(*key)
+        row |= connection.execute(kept).mappings().first() or {}
     upsert(connection, t.tenant_days, [row])
 
 

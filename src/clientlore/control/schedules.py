@@ -61,6 +61,11 @@ def check_cron(expression: str) -> str:
     Raises:
         ConfigurationError: It is not; the message says which field.
     """
+    if len(expression.split()) > 5:
+        raise ConfigurationError(
+            f"'{expression}' is no cron expression (Wrong number of fields)",
+            "Five fields: minute hour day-of-month month day-of-week.",
+        )
     try:
         next(CronSim(expression, datetime(2024, 1, 1, tzinfo=UTC)))
     except (CronSimError, StopIteration) as error:
@@ -75,7 +80,9 @@ def next_due(cron: str | None, zone: str, after: datetime) -> datetime | None:
     """First due instant strictly after `after`, in UTC; None for a schedule without a cron expression."""
     if cron is None:
         return None
-    return next(CronSim(cron, after.astimezone(ZoneInfo(zone)))).astimezone(UTC)
+    times = (due.astimezone(UTC) for due in CronSim(cron, after.astimezone(ZoneInfo(zone))))
+    # Asked within an hour that the clock repeats, cronsim first names a time of that hour's first pass.
+    return next(due for due in times if due > after)
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def _content_columns(connection: Connection, tenant: Tenant) -> dict[str, Any]:
     content = {
         "name": tenant.name,
         "mode": tenant.mode,
-        "settings": dict(tenant.settings),
+        "settings": {k: v for k, v in tenant.settings.items() if k in DEFAULT_SETTINGS},
         "clients": [
             _without_tenant(dump(c)) for c in clients.clients_of(connection, tenant.tenant_id)
         ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from clientlore.control.schedules import WEEKDAYS, check_cron
 from clientlore.control.yaml_lines import Path as YamlPath
@@ -28,9 +31,15 @@ from clientlore.ids import SLUG, slug
 from clientlore.taxonomy import CATEGORY_NAMES
 
 
+@cache
+def _zones() -> set[str]:
+    # Looking through the zone files takes 30 ms, and every person has a zone.
+    return available_timezones()
+
+
 def _zone(value: str) -> str:
-    if value not in available_timezones():
-        msg = f"no such time zone{suggest(value, available_timezones())} Use an IANA name such as Europe/London"
+    if value not in _zones():
+        msg = f"no such time zone{suggest(value, _zones())} Use an IANA name such as Europe/London"
         raise ValueError(msg.replace("zone Use", "zone; use"))
     return value
 
@@ -55,16 +64,17 @@ def _url(value: str) -> str:
     if not value.startswith(("http://", "https://")) or any(c.isspace() for c in value):
         msg = "a feed is an http:// or https:// address without spaces"
         raise ValueError(msg)
-    if urlsplit(value).password:
+    password = urlsplit(value).password
+    if password and not re.fullmatch(r"\$\{[A-Z][A-Z0-9_]*\}", password):
         msg = "the address contains a password; write ${NAME} in its place and set NAME in the environment"
         raise ValueError(msg)
     return value
 
 
 def _local_time(value: object) -> str:
-    # YAML 1.1 reads 07:30 as the number 450 (minutes in base 60).
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
-        value = f"{value:02d}:00" if value < 24 else f"{value // 60:02d}:{value % 60:02d}"
+    # YAML 1.1 reads 21:00 as the number 1260 (base 60), so a number of minutes is never less than 60.
+    if isinstance(value, int) and not isinstance(value, bool) and 60 <= value < 24 * 60:
+        value = f"{value // 60:02d}:{value % 60:02d}"
     hour, colon, minute = str(value).partition(":")
     if not (hour.isdigit() and (not colon or minute.isdigit())):
         msg = 'a time of day is written as "07:30"'
@@ -143,8 +153,11 @@ class ContactEntry(_Strict):
 
     name: Text
     email: Address | None = None
-    phone: str | None = None
-    role: Text | None = None
+    phone: Annotated[str, StringConstraints(max_length=20)] | None = None
+    role: (
+        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+        | None
+    ) = None
 
 
 class ClientEntry(_Strict):
@@ -153,7 +166,11 @@ class ClientEntry(_Strict):
     id: Slug | None = None
     name: Text
     domain: (
-        Annotated[str, StringConstraints(to_lower=True, pattern=r"^[^\s/:@]+\.[^\s/:@]+$")] | None
+        Annotated[
+            str,
+            StringConstraints(to_lower=True, max_length=255, pattern=r"^[^\s/:@]+\.[^\s/:@]+$"),
+        ]
+        | None
     ) = None
     ticker: (
         Annotated[str, StringConstraints(max_length=16, pattern=r"^[A-Za-z0-9.:-]+$")] | None
@@ -171,6 +188,18 @@ class ClientEntry(_Strict):
     @classmethod
     def _plain_urls(cls, value: Any) -> Any:
         return _as_entries(value)
+
+    @field_validator("feeds")
+    @classmethod
+    def _feeds_differ(cls, feeds: tuple[FeedEntry, ...]) -> tuple[FeedEntry, ...]:
+        _differ("feed", [f.url for f in feeds], key="url")
+        return feeds
+
+    @field_validator("contacts")
+    @classmethod
+    def _contacts_differ(cls, contacts: tuple[ContactEntry, ...]) -> tuple[ContactEntry, ...]:
+        _differ("contact", [(c.email or c.name).lower() for c in contacts])
+        return contacts
 
     @property
     def client_id(self) -> str:
@@ -194,7 +223,7 @@ class ScheduleEntry(_Strict):
     at: str = "06:00"
     weekday: Weekday = "monday"
     day: Annotated[int, Field(ge=1, le=28)] | Literal["last"] = 1
-    cron: str | None = None
+    cron: Annotated[str, StringConstraints(max_length=128)] | None = None
     zone: Zone = "UTC"
     clients: tuple[Text, ...] = ()
     overlap: Literal["skip", "queue"] = "skip"
@@ -239,12 +268,18 @@ class TenantFile(_Strict):
     def _plain_urls(cls, value: Any) -> Any:
         return _as_entries(value)
 
+    @field_validator("feeds")
+    @classmethod
+    def _feeds_differ(cls, feeds: tuple[FeedEntry, ...]) -> tuple[FeedEntry, ...]:
+        _differ("feed", [f.url for f in feeds], key="url")
+        return feeds
+
     @field_validator("users")
     @classmethod
     def _users_differ(cls, users: tuple[UserEntry, ...]) -> tuple[UserEntry, ...]:
-        _differ("user id", [u.handle for u in users])
-        _differ("mail address", [u.email.lower() for u in users if u.email])
-        _differ("phone", [u.phone for u in users if u.phone])
+        _differ("user id", [u.handle for u in users], key="id")
+        _differ("mail address", [u.email and u.email.lower() for u in users], key="email")
+        _differ("phone", [u.phone for u in users], key="phone")
         return users
 
     @field_validator("clients")
@@ -252,33 +287,33 @@ class TenantFile(_Strict):
     def _clients_differ(
         cls, clients: tuple[ClientEntry, ...], info: ValidationInfo
     ) -> tuple[ClientEntry, ...]:
-        _differ("client id", [c.client_id for c in clients])
+        _differ("client id", [c.client_id for c in clients], key="id")
         handles = {u.handle for u in info.data.get("users", ())}
-        for client in clients:
-            for owner in client.owners:
+        for place, client in enumerate(clients):
+            for position, owner in enumerate(client.owners):
                 if "users" in info.data and owner not in handles:
                     msg = (
                         f"client '{client.client_id}' names the owner '{owner}', who is no user"
                         f"{suggest(owner, handles)} Users: {', '.join(sorted(handles)) or 'none'}"
                     )
-                    raise ValueError(msg)
+                    raise _wrong((place, "owners", position), msg)
         return clients
 
     @model_validator(mode="after")
     def _consistent(self) -> TenantFile:
-        _differ("schedule", [s.name for s in self.schedules])
+        _differ("schedule", [s.name for s in self.schedules], ("schedules",), "name")
         ids = {c.client_id for c in self.clients}
-        for schedule in self.schedules:
-            for client in schedule.clients:
+        for place, schedule in enumerate(self.schedules):
+            for position, client in enumerate(schedule.clients):
                 if client not in ids:
                     msg = (
                         f"schedule '{schedule.name}' names the client '{client}', which is not in the file"
                         f"{suggest(client, ids)}"
                     )
-                    raise ValueError(msg)
+                    raise _wrong(("schedules", place, "clients", position), msg)
         if self.mode == "mock" and self.allow_live_send:
             msg = "a mock tenant's data is made up and never leaves: take allow_live_send out, or use 'mode: live'"
-            raise ValueError(msg)
+            raise _wrong(("allow_live_send",), msg)
         if self.mode == "live":
             fakes = [f.url for f in self._feeds() if f.on_failure == "mock"]
             if fakes or (self.crm is not None and self.crm.on_failure == "mock"):
@@ -298,11 +333,17 @@ def _as_entries(value: Any) -> Any:
     return value
 
 
-def _differ(what: str, values: list[str]) -> None:
-    twice = sorted({value for value in values if values.count(value) > 1})
-    if twice:
-        msg = f"the {what} '{twice[0]}' is used twice"
-        raise ValueError(msg)
+def _differ(what: str, values: list[str | None], at: YamlPath = (), key: str = "") -> None:
+    seen: set[str | None] = {None}
+    for position, value in enumerate(values):
+        if value is not None and value in seen:
+            raise _wrong((*at, position, key), f"the {what} '{value}' is used twice")
+        seen.add(value)
+
+
+def _wrong(at: YamlPath, message: str) -> PydanticCustomError:
+    """An error about a value that lies at `at` within what is checked."""
+    return PydanticCustomError("wrong", "{said}", {"said": message, "at": at})
 
 
 def _allowed(model: type[BaseModel], path: YamlPath = ()) -> dict[YamlPath, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -24,8 +25,13 @@ def parse(text: str, name: str) -> tuple[Any, dict[Path, int]]:
     Raises:
         ConfigurationError: It is no YAML, or says one key twice.
     """
+    lines: dict[Path, int] = {}
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            return {}, lines
+        _walk(node, (), lines, name)
+        return yaml.safe_load(text), lines
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigurationError(
@@ -35,11 +41,16 @@ def parse(text: str, name: str) -> tuple[Any, dict[Path, int]]:
         raise ConfigurationError(
             f"{name}: this is no YAML ({error})", "Save it as UTF-8."
         ) from None
-    lines: dict[Path, int] = {}
-    if node is None:
-        return {}, lines
-    _walk(node, (), lines, name)
-    return yaml.safe_load(text), lines
+    except ValueError as error:
+        # 2026-13-01 looks like a date.
+        raise ConfigurationError(
+            f"{name}: a value looks like a date or a number and is none ({error})",
+            "Put it in quotes.",
+        ) from None
+    except RecursionError:
+        raise ConfigurationError(
+            f"{name}: a part of it contains itself", "Take the alias (*name) out."
+        ) from None
 
 
 def explain(
@@ -58,7 +69,7 @@ def explain(
     """
     said = []
     for problem in error.errors(include_url=False):
-        path = tuple(problem["loc"])
+        path = (*problem["loc"], *problem.get("ctx", {}).get("at", ()))
         said.append(f"{name} line {line_of(path, lines)}: {_one(problem, path, allowed)}")
     return ConfigurationError("\n".join(said))
 
@@ -87,9 +98,14 @@ def _one(problem: Any, path: Path, allowed: Mapping[Path, Iterable[str]]) -> str
     if problem["type"] == "missing":
         return f"'{shown}' is missing."
     given = problem.get("input")
-    what = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+    what = f" (given: {_shown(given)})" if isinstance(given, str | int | float | bool) else ""
     message = str(problem["msg"]).removeprefix("Value error, ")
     return f"{shown}: {message}{what}."
+
+
+def _shown(given: float | str) -> str:
+    """What stands there, without the password of an address."""
+    return re.sub(r"(://[^/@\s]*:)[^/\s]*@", r"\1***@", repr(given))
 
 
 def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], name: str) -> None:
@@ -98,6 +114,10 @@ def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], name: str) -> Non
         seen: dict[Any, int] = {}
         for key_node, value_node in node.value:
             key, line = key_node.value, key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise ConfigurationError(
+                    f"{name} line {line}: a key is a plain word", "Put text with braces in quotes."
+                )
             if key in seen:
                 raise ConfigurationError(
                     f"{name} line {line}: '{key}' stands here and in line {seen[key]}",

@@ -13,6 +13,7 @@ from clientlore.control.alerts import unsent_alerts
 from clientlore.control.engine import insert_ignore
 from clientlore.control.model import Tenant
 from clientlore.delivery.outbox import channel_for, queue_row
+from clientlore.delivery.transports import wire_address
 from clientlore.run_context import RunContext
 
 
@@ -30,9 +31,9 @@ def queue_alerts(ctx: RunContext, tenant: Tenant, sender: str) -> int:
         message = EmailMessage(policy=SMTP)
         message["Message-ID"] = f"<alert.{token}@{sender.rpartition('@')[2] or 'localhost'}>"
         message["Date"] = format_datetime(alert["raised_at"])
-        message["Subject"] = f"Clientlore: {alert['subject']}"
+        message["Subject"] = " ".join(f"Clientlore: {alert['subject']}".split())
         message["From"] = sender
-        message["To"] = recipient
+        message["To"] = wire_address(str(recipient))
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(alert["text"], cte="quoted-printable")
         blob = ctx.workspace.blobs.put(tenant.tenant_id, message.as_bytes())

@@ -96,21 +96,34 @@ def queue_row(
     }
 
 
-def settle_abandoned(connection: Connection, now: datetime) -> tuple[int, int]:
+def settle_abandoned(
+    connection: Connection, now: datetime, tenants: Collection[str] = ()
+) -> tuple[int, int]:
     """Looks after messages whose sender died: a folder is written again, an SMTP attempt becomes uncertain.
+
+    Args:
+        connection: A writing transaction.
+        now: The present.
+        tenants: Only these; all if none is named.
 
     Returns:
         How many are pending again, and how many are uncertain.
     """
     abandoned = _abandoned(now)
+    if tenants:
+        abandoned = sa.and_(abandoned, t.outbox.c.tenant_id.in_(list(tenants)))
     folder = sa.and_(abandoned, t.outbox.c.channel == "folder")
     unclear = sa.and_(abandoned, t.outbox.c.channel == "smtp")
     lost = connection.execute(sa.select(t.outbox.c.outbox_id).where(unclear)).scalars().all()
-    connection.execute(
-        sa.update(t.email_logs)
-        .where(t.email_logs.c.outbox_id.in_(lost), t.email_logs.c.outcome == "sending")
-        .values(outcome="uncertain", finished_at=now)
-    )
+    for which, ended in ((folder, "deferred"), (unclear, "uncertain")):
+        connection.execute(
+            sa.update(t.email_logs)
+            .where(
+                t.email_logs.c.outbox_id.in_(sa.select(t.outbox.c.outbox_id).where(which)),
+                t.email_logs.c.outcome == "sending",
+            )
+            .values(outcome=ended, reply="the sender died", finished_at=now)
+        )
     again = connection.execute(
         sa.update(t.outbox).where(folder).values(state="pending", lease_owner=None, updated_at=now)
     ).rowcount
@@ -212,12 +225,25 @@ def record(
     reply_code: int | None = None,
     reply: str | None = None,
     provider_message_id: str | None = None,
+    gives_up: bool = True,
 ) -> str:
-    """Records what became of an attempt; returns the state of the message."""
+    """Records what became of an attempt; returns the state of the message.
+
+    Args:
+        connection: A writing transaction.
+        message: Which.
+        outcome: How it went.
+        now: The present.
+        rng: For the jitter of a retry.
+        reply_code: What the other side said, as a number.
+        reply: What it said.
+        provider_message_id: The id that it gave.
+        gives_up: Whether a message that was deferred for too long fails; not where the fault is ours.
+    """
     state: str = outcome
     values: dict[str, Any] = {"lease_owner": None, "lease_until": None}
     if outcome == "deferred":
-        if now - message.created_at >= GIVE_UP_AFTER:
+        if gives_up and now - message.created_at >= GIVE_UP_AFTER:
             state = "failed"
         else:
             state = "pending"
@@ -225,7 +251,8 @@ def record(
             values["not_before"] = now + timedelta(minutes=minutes * rng.uniform(0.8, 1.2))
     connection.execute(
         sa.update(t.outbox)
-        .where(t.outbox.c.outbox_id == message.outbox_id)
+        # Late news of an attempt changes nothing about the one after it.
+        .where(t.outbox.c.outbox_id == message.outbox_id, t.outbox.c.attempts == message.attempt)
         .values(state=state, last_reply=reply, updated_at=now, **values)
     )
     connection.execute(

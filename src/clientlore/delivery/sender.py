@@ -12,14 +12,14 @@ from typing import Literal
 
 from clientlore.control.alerts import raise_alert
 from clientlore.delivery import outbox
-from clientlore.delivery.outbox import Channel, Message
+from clientlore.delivery.outbox import LEASE, Channel, Message
 from clientlore.delivery.transports import (
     FolderTransport,
     Transport,
     TransportError,
     smtp_transport,
 )
-from clientlore.errors import StoreError
+from clientlore.errors import ConfigurationError, StoreError
 from clientlore.run_context import RunContext
 
 BATCH = 50
@@ -71,7 +71,7 @@ def drain(
     """
     control, clock = ctx.workspace.control, ctx.workspace.clock
     with control.write() as connection:
-        _, lost = outbox.settle_abandoned(connection, clock.now())
+        _, lost = outbox.settle_abandoned(connection, clock.now(), tenants)
     tally = _Tally(Counter(uncertain=lost), [])
     for channel, make in (transports or default_transports(ctx)).items():
         _drain_channel(ctx, channel, make, tenants, tally, rng or Random())  # noqa: S311 - jitter
@@ -102,6 +102,7 @@ def _drain_channel(
         transport: Transport | None = None
         refused: str | None = None
         while refused is None:
+            leased_until = ctx.workspace.clock.now() + LEASE
             with ctx.workspace.control.write() as connection:
                 batch = outbox.claim(
                     connection,
@@ -113,9 +114,17 @@ def _drain_channel(
                 )
             if not batch:
                 return
-            transport = transport or stack.enter_context(make())
+            try:
+                transport = transport or stack.enter_context(make())
+            except ConfigurationError as error:
+                refused = str(error)
             for message in batch:
-                refused = refused or _send(ctx, transport, message, tally, rng)
+                if refused is None and ctx.workspace.clock.now() >= leased_until:
+                    # Somebody else may have taken it over: sending it now could be the second time.
+                    _leave(ctx, message, "the mails before it took too long", tally, rng)
+                    continue
+                if refused is None and transport is not None:
+                    refused = _send(ctx, transport, message, tally, rng)
                 if refused is not None:
                     _put_back(ctx, message, refused, tally, rng)
 
@@ -136,7 +145,7 @@ def _send(
         outcome, code, reply = error.verdict, error.code, error.reply
     except StoreError as error:
         # A full disk passes; a blob that is gone does not.
-        outcome = "failed" if "missing" in error.what else "deferred"
+        outcome = "failed" if error.what.endswith("is missing") else "deferred"
         reply = str(error)
     _record(ctx, message, outcome, code, reply, rng)
     tally.counts[outcome] += 1
@@ -146,9 +155,16 @@ def _send(
     return None
 
 
+def _leave(ctx: RunContext, message: Message, reply: str, tally: _Tally, rng: Random) -> None:
+    """Leaves a message that was not tried for later."""
+    _record(ctx, message, "deferred", None, reply, rng)
+    tally.counts["deferred"] += 1
+    tally.errors.append(f"{message.outbox_id}: {reply}")
+
+
 def _put_back(ctx: RunContext, message: Message, reply: str, tally: _Tally, rng: Random) -> None:
     """Leaves a message for later because our account is refused, and tells somebody."""
-    _record(ctx, message, "deferred", None, reply, rng)
+    _record(ctx, message, "deferred", None, reply, rng, gives_up=False)
     tally.counts["deferred"] += 1
     tally.errors.append(reply)
     with ctx.workspace.control.write() as connection:
@@ -162,7 +178,14 @@ def _put_back(ctx: RunContext, message: Message, reply: str, tally: _Tally, rng:
 
 
 def _record(
-    ctx: RunContext, message: Message, outcome: Outcome, code: int | None, reply: str, rng: Random
+    ctx: RunContext,
+    message: Message,
+    outcome: Outcome,
+    code: int | None,
+    reply: str,
+    rng: Random,
+    *,
+    gives_up: bool = True,
 ) -> None:
     with ctx.workspace.control.write() as connection:
         outbox.record(
@@ -175,4 +198,5 @@ def _record(
             reply=reply,
             # Over SMTP the server's queue id stands in its reply; the message keeps its own id anyway.
             provider_message_id=reply[:255] if outcome == "sent" else None,
+            gives_up=gives_up,
         )

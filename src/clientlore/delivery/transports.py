@@ -16,9 +16,11 @@ from clientlore.settings import SmtpSettings
 from clientlore.storage.files import write_bytes
 
 Verdict = Literal["deferred", "failed", "uncertain", "misconfigured"]
-_ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+_ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?![.\d])")
+"""RFC 2034: it opens the text; further in, the same digits are an address or a version."""
 _OUR_FAULT = frozenset({530, 534, 535, 538})
 """Replies about our account, not about the recipient (RFC 4954)."""
+_OUR_FAULT_ENHANCED = frozenset({"5.7.8", "5.7.30"})
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,15 @@ class TransportError(Exception):
         self.verdict = verdict
         self.code = code
         self.reply = reply[:500]
+
+
+def wire_address(address: str) -> str:
+    """The address as mail servers take it: a domain outside ASCII in its IDNA form."""
+    local, _, domain = address.rpartition("@")
+    try:
+        return f"{local}@{domain.encode('idna').decode()}"
+    except UnicodeError:
+        return address
 
 
 class Transport(Protocol):
@@ -108,7 +119,7 @@ class SmtpTransport:
             code, said = smtp.mail(self._sender)
             if code != 250:
                 raise _verdict(code, said)
-            code, said = smtp.rcpt(message.recipient)
+            code, said = smtp.rcpt(wire_address(message.recipient))
             if code not in {250, 251}:
                 raise _verdict(code, said)
             asked = True
@@ -122,6 +133,11 @@ class SmtpTransport:
         except smtplib.SMTPDataError as error:
             self._reset()
             raise _verdict(error.smtp_code, error.smtp_error) from error
+        except UnicodeEncodeError as error:
+            self._reset()
+            raise TransportError(
+                "failed", "the address has letters outside ASCII before the @, which we do not send"
+            ) from error
         except (smtplib.SMTPException, OSError) as error:
             self._drop()
             if asked:
@@ -194,8 +210,8 @@ class SmtpTransport:
 def _verdict(code: int, said: bytes | str) -> TransportError:
     """What a reply means. The enhanced code (RFC 3463) beats the basic one."""
     text = _text(said)
-    enhanced = _ENHANCED.search(text)
-    if code in _OUR_FAULT or (enhanced and enhanced.group().startswith(("5.7.8", "5.7.30"))):
+    enhanced = _ENHANCED.match(text)
+    if code in _OUR_FAULT or (enhanced and enhanced.group() in _OUR_FAULT_ENHANCED):
         return TransportError("misconfigured", text, code)
     temporary = enhanced[1] == "4" if enhanced else 400 <= code < 500
     return TransportError("deferred" if temporary else "failed", text, code)

@@ -23,7 +23,6 @@ from clientlore.control.model import Fire, Tenant, User
 from clientlore.control.snapshots import Reader, Snapshot
 from clientlore.delivery.outbox import channel_for, queue_row
 from clientlore.digests.content import Material, candidates_for, lines_for, read_material, sections
-from clientlore.digests.matches import days_for
 from clientlore.digests.rendering import FALLBACK_SENDER, Digest, Rendered, Sender, render
 from clientlore.digests.windows import (
     Decided,
@@ -86,12 +85,13 @@ def _close_fire(ctx: RunContext, tenant: Tenant, fire: Fire) -> list[Closed]:
     with workspace.control.read() as connection:
         snapshot = snapshots.find(connection, tenant.tenant_id, fire.day)
         users = {u.user_id: u for u in people.users_of(connection, tenant.tenant_id)}
-        told = {} if snapshot is None else _told(connection, snapshot)
     if snapshot is None:
         return []
     pairs = [(r, w) for r, w in readers_of_fire(fire, snapshot.readers) if r.user_id in users]
     if not pairs:
         return []
+    with workspace.control.read() as connection:
+        told = _told(connection, tenant.tenant_id, [reader.user_id for reader, _ in pairs])
     ids = {event_id for events in told.values() for event_id in events}
     material = read_material(workspace.lake, snapshot, fire.day, ids)
     return [
@@ -179,14 +179,16 @@ def _close(
     return Closed(window, outcome, counts["sent"], more, counts["late"], held)
 
 
-def _told(connection: Connection, snapshot: Snapshot) -> dict[str, set[str]]:
-    """Under which event ids each person was told something that may still come up."""
-    oldest = days_for(snapshot.day, snapshot.setting("mail_horizon_days"))[0]
+def _told(connection: Connection, tenant_id: str, user_ids: Collection[str]) -> dict[str, set[str]]:
+    """What was ever decided for each person; without an address, nothing was.
+
+    However long ago: a new copy may bring up an event that was told before the horizon of a mail.
+    """
     rows = connection.execute(
         sa.select(t.notifications.c.user_id, t.notifications.c.event_id).where(
-            t.notifications.c.tenant_id == snapshot.tenant_id,
-            t.notifications.c.decision.in_(("sent", "over_cap")),
-            t.notifications.c.day >= oldest,
+            t.notifications.c.tenant_id == tenant_id,
+            t.notifications.c.user_id.in_(list(user_ids)),
+            t.notifications.c.decision != "no_address",
         )
     )
     told: dict[str, set[str]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import polars as pl
@@ -24,7 +24,7 @@ class Line:
     Attributes:
         reference: What a reader quotes to have the line traced.
         also_in: How many further publishers told it.
-        also_about: The reader's other clients that it is about.
+        also_about: The reader's other clients that it is about: ids, and names once it stands in a section.
     """
 
     reference: str
@@ -90,19 +90,24 @@ def read_material(
         passed = passed.filter(pl.col("source_mode") == "live")
     matches = lake.collect(MATCHES, passed)
     wanted = matches.select("event_id").unique().lazy()
-    relevance = lake.scan(RELEVANCE, tenant, days).join(wanted, on="event_id", how="semi")
+    judged = lake.scan(RELEVANCE, tenant, days).join(wanted, on="event_id", how="semi")
     every = lake.scan(MEMBERS, tenant, days)
-    members = (
+    told = (
         every.filter(pl.col("status") == "PROCESSED")
         .drop("words", "signature", "canonical_url", "content_key")
         .join(wanted, on="event_id", how="semi")
+    )
+    relevance, members = lake.collect(RELEVANCE, judged), lake.collect(MEMBERS, told)
+    # A day whose run died half way has matches of what is no longer there: they wait until it is made again.
+    matches = matches.join(relevance, on=["event_id", "client_id"], how="semi").join(
+        members, on="event_id", how="semi"
     )
     aliases = every.filter(pl.col("item_id").is_in(list(told_ids))).select("item_id", "event_id")
     stories = lake.scan(EVENTS, tenant, days).select("event_id", "story_id")
     return Material(
         matches=matches,
-        relevance=lake.collect(RELEVANCE, relevance),
-        members=lake.collect(MEMBERS, members),
+        relevance=relevance,
+        members=members,
         aliases=dict(lake.collect(MEMBERS, aliases).iter_rows()),
         stories=dict(lake.collect(EVENTS, stories).iter_rows()),
     )
@@ -179,7 +184,8 @@ def sections(lines: Sequence[Line], snapshot: Snapshot) -> list[Section]:
     names = {client.client_id: client.name for client in snapshot.clients}
     grouped: dict[str, list[Line]] = {}
     for line in lines:
-        grouped.setdefault(line.client_id, []).append(line)
+        others = tuple(names.get(client_id, client_id) for client_id in line.also_about)
+        grouped.setdefault(line.client_id, []).append(replace(line, also_about=others))
     return [
         Section(client_id, names.get(client_id, client_id), tuple(found))
         for client_id, found in grouped.items()

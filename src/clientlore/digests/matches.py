@@ -88,7 +88,7 @@ def gate(relevance: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
         "scored": (pl.col("score").is_null(), pl.lit("not scored yet")),
         "threshold": (
             pl.col("score") < pl.col("threshold"),
-            pl.format("score {} is below the threshold {}", pl.col("score").round(2), "threshold"),
+            pl.format("score {} is below the threshold {}", "score", "threshold"),
         ),
         "category": (
             (pl.col("categories").list.len() > 0)

@@ -18,12 +18,15 @@ from zoneinfo import ZoneInfo
 import jinja2
 
 from clientlore.control.model import Mode
+from clientlore.delivery.transports import wire_address
 from clientlore.digests.content import Section
 from clientlore.digests.windows import Window
 from clientlore.ids import stable_id
 from clientlore.taxonomy import CATEGORIES
 
 FALLBACK_SENDER = "clientlore@localhost"
+# With the usual 78 characters the library would put a long subject on a line of its own, behind an empty first one.
+POLICY = SMTP.clone(max_line_length=240)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def render(digest: Digest, sender: Sender) -> Rendered:
     message.set_boundary(f"=_clientlore_{token}")
     day = digest.closed_at.astimezone(UTC).date()
     file_name = f"{day.isoformat()}-{digest.window.tenant_id}-{digest.window.frequency}-{token}.eml"
-    return Rendered(message_id, file_name, subject, html, text, message.as_bytes(policy=SMTP))
+    return Rendered(message_id, file_name, subject, html, text, message.as_bytes(policy=POLICY))
 
 
 def message_id_for(window: Window, recipient: str, domain: str) -> tuple[str, str]:
@@ -117,7 +120,7 @@ def one_line(text: str) -> str:
 
 
 def _message(digest: Digest, sender: Sender, message_id: str, subject: str) -> EmailMessage:
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=POLICY)
     message["Message-ID"] = message_id
     message["Date"] = format_datetime(digest.closed_at)
     message["Subject"] = subject
@@ -134,7 +137,7 @@ def _message(digest: Digest, sender: Sender, message_id: str, subject: str) -> E
 
 
 def _address(name: str, email: str) -> Address:
-    local, _, domain = email.rpartition("@")
+    local, _, domain = wire_address(email).rpartition("@")
     return Address(one_line(name), local, domain)
 
 

@@ -27,7 +27,7 @@ class Step:
     """One step on the way back.
 
     Attributes:
-        what: `line`, `mail`, `match`, `relevance`, `event`, `item`, `response`.
+        what: `line`, `mail`, `relevance`, `event`, `item`, `response`.
         facts: What is known there, by name.
     """
 
@@ -63,7 +63,7 @@ def trace(workspace: Workspace, tenant_id: str, name: str) -> Trace:
         steps += _line_steps(line)
         item_id, event_id = line["shown_item_id"], line["event_id"]
     members = _members(workspace, tenant_id, item_id, event_id)
-    item = _pick(members, item_id)
+    item = _pick(members, item_id, exactly=line is not None)
     present = item["event_id"]
     steps += _relevance_steps(workspace, tenant_id, present)
     steps.append(_event_step(workspace, tenant_id, present, members))
@@ -177,10 +177,16 @@ def _members(workspace: Workspace, tenant_id: str, item_id: str, event_id: str) 
     )
 
 
-def _pick(members: pl.DataFrame, item_id: str) -> dict[str, Any]:
-    """The named item as it was first collected; for an event, the copy that is shown."""
+def _pick(members: pl.DataFrame, item_id: str, *, exactly: bool = False) -> dict[str, Any]:
+    """The named item as it was first collected; for an event, the copy that is shown.
+
+    Args:
+        members: Items of the event.
+        item_id: An item, or an event, which has the id of its first item.
+        exactly: The item is meant, even where it has an event's id: a mail showed it, whatever came later.
+    """
     first = members.filter((pl.col("item_id") == item_id) & (pl.col("status") == "PROCESSED"))
-    if not first.is_empty() and first["event_id"][0] != item_id:
+    if not first.is_empty() and (exactly or first["event_id"][0] != item_id):
         return first.row(0, named=True)
     event = members.filter(pl.col("status") == "PROCESSED")
     return fullest(event if not event.is_empty() else members).row(0, named=True)

@@ -85,9 +85,14 @@ def not_before(now: datetime, preferences: Preferences) -> datetime:
     if start == end or not quiet:
         return now
     until = local.date() if clock < end else local.date() + timedelta(days=1)
-    ends = datetime.combine(until, end, tzinfo=zone).astimezone(UTC)
-    # An end that a clock change skips is read with the offset of before it, and so lies behind the gap.
-    return max(now, ends)
+    ends = datetime.combine(until, end, tzinfo=zone)
+    if ends.astimezone(UTC) <= now:
+        # The clock was put back over the end: it comes once more.
+        ends = ends.replace(fold=1)
+    # An end that a clock change skips is read with the offset of before it, and so lies behind the gap,
+    # where it may be quiet again already.
+    found = ends.astimezone(UTC)
+    return not_before(found, preferences) if found > now else now
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,9 @@ def operations_for(
     tenant_id, day = snapshot.tenant_id, snapshot.day
     by_id = {memory_id_for(tenant_id, w.owner_id, w.kind, w.origin): w for w in wanted}
     touched = {row["memory_id"] for row in log.of_day(connection, tenant_id, day)} | set(by_id)
-    before = operations_frame(log.read(connection, tenant_id, memory_ids=touched))
+    logged = log.read(connection, tenant_id, memory_ids=touched)
+    last_day = {row["memory_id"]: row["origin_day"] for row in logged}
+    before = operations_frame(logged)
     state = {row["memory_id"]: row for row in fold(before).iter_rows(named=True)}
     living = set(alive(fold(before))["memory_id"])
     latest = max((w.recorded_at for w in wanted), default=None)
@@ -64,13 +66,12 @@ def operations_for(
         held = state.get(memory_id)
         if held is not None and not _ours(held):
             continue
-        # A later day may have told it anew: an earlier day made again does not undo that.
-        if (
-            held is not None
-            and memory_id in living
-            and (_same(held, want) or held["revised_at"] > want.recorded_at)
-        ):
-            continue
+        if held is not None and memory_id in living:
+            told = (held["revised_at"], last_day[memory_id])
+            # Another day may have told it anew: one made again does not undo that.
+            outdated = last_day[memory_id] != day and told > (want.recorded_at, day)
+            if outdated or _same(held, want):
+                continue
         operations.append(
             Operation(
                 tenant_id=tenant_id,
@@ -92,7 +93,8 @@ def operations_for(
         )
     for memory_id in sorted(living - set(by_id)):
         held = state[memory_id]
-        if not _ours(held):
+        # Another day may be the last that told it: what this one no longer tells takes nothing from it.
+        if not _ours(held) or last_day[memory_id] != day:
             continue
         operations.append(
             Operation(

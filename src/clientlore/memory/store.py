@@ -7,6 +7,7 @@ rebuilt, which costs about a second for 100,000 operations.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -144,6 +145,8 @@ class MemoryStore:
         Raises:
             StoreError: It cannot be written.
         """
+        if rebuild:
+            self._clear_broken(tenant_id)
         mark = _NO_MARK if rebuild else self._mark(tenant_id)
         with self._workspace.control.read() as connection:
             head = log.head(connection, tenant_id)
@@ -242,6 +245,13 @@ class MemoryStore:
     def _open(self, tenant_id: str) -> Any:
         return self._workspace.vectors.open(tenant_id, self.table_name)
 
+    def _clear_broken(self, tenant_id: str) -> None:
+        """Takes away an index that cannot even be opened: LanceDB would not write over it."""
+        try:
+            self._open(tenant_id)
+        except StoreError:
+            shutil.rmtree(self._table_path(tenant_id), ignore_errors=True)
+
     def _apply(self, table: Any, living: pl.DataFrame, changed: list[str], optimized: int) -> int:
         """Writes what changed; returns the version at which small files were last put together."""
         if not living.is_empty():
@@ -278,6 +288,9 @@ class MemoryStore:
         flat = pa.array(made.ravel(), pa.float32())
         return rows.append_column("vector", pa.FixedSizeListArray.from_arrays(flat, size))
 
+    def _table_path(self, tenant_id: str) -> Path:
+        return self._workspace.vectors.root / tenant_id / f"{self.table_name}.lance"
+
     def _mark_path(self, tenant_id: str) -> Path:
         return self._workspace.vectors.root / tenant_id / f"{self.table_name}.json"
 
@@ -285,9 +298,9 @@ class MemoryStore:
         """How far the index has come; nowhere where there is none, or one of another version."""
         try:
             mark = json.loads(self._mark_path(tenant_id).read_text())
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             return _NO_MARK
-        if mark.pop("version", None) != INDEX_VERSION:
+        if mark.pop("version", None) != INDEX_VERSION or not self._table_path(tenant_id).is_dir():
             return _NO_MARK
         return _Mark(**mark)
 

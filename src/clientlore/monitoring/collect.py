@@ -20,7 +20,7 @@ from clientlore.control import quarantine, sources
 from clientlore.control.model import Client, Source, SourceState, Tenant
 from clientlore.errors import BadDataError, ConfigurationError, ProviderError, RetriableError
 from clientlore.monitoring import raw
-from clientlore.providers.base import Ask, Fetched, Parsed, Response
+from clientlore.providers.base import Ask, Fetched, Parsed, Provider, Response
 from clientlore.providers.http import Http, open_client
 from clientlore.providers.registry import KINDS
 from clientlore.run_context import RunContext
@@ -200,7 +200,7 @@ def _read(ctx: RunContext, ask: Ask, fetched: Fetched) -> SourceOutcome:
     for response in fetched.responses:
         status = response.status
         try:
-            parsed = provider.parse(response, ask.day)
+            parsed = parse(provider, response, ask.day)
         except BadDataError as failure:
             new.append((response, None))
             rejects.append((response, -1, failure.detail or "bad_data", str(failure)))
@@ -235,6 +235,23 @@ def _read(ctx: RunContext, ask: Ask, fetched: Fetched) -> SourceOutcome:
     )
 
 
+def parse(provider: Provider, response: Response, day: date) -> Parsed:
+    """What a provider reads in a response. One that it stumbles over is bad data, and no harm to the others.
+
+    Raises:
+        BadDataError: It is not what it should be.
+    """
+    try:
+        return provider.parse(response, day)
+    except ProviderError:
+        raise
+    except Exception as error:
+        raise BadDataError(
+            f"The reader '{provider.name}' stumbled over this answer ({type(error).__name__})",
+            "Report it; once that is mended, `clientlore quarantine replay` reads it again.",
+        ) from error
+
+
 def _only_unseen(outcome: SourceOutcome, seen: set[tuple[str, str]]) -> SourceOutcome:
     """Without the answers that are stored for the day already; nothing is kept twice."""
     new = tuple(
@@ -252,8 +269,8 @@ def _failure(ask: Ask, error: ProviderError, now: datetime) -> SourceOutcome:
     if error.detail == "gone":
         state = replace(state, gone_at=state.gone_at or now)
     if isinstance(error, RetriableError) and error.retry_after:
-        pause = min(timedelta(seconds=error.retry_after), LONGEST_PAUSE)
-        state = replace(state, not_before=now + pause)
+        pause = min(error.retry_after, LONGEST_PAUSE.total_seconds())
+        state = replace(state, not_before=now + timedelta(seconds=pause))
     return SourceOutcome(ask.source, "failed", state, error_kind=error.kind, error=str(error))
 
 
@@ -356,7 +373,7 @@ def reread(ctx: RunContext, stored: Sequence[tuple[raw.Batch, Response]]) -> int
     for batch, response in stored:
         provider = ctx.workspace.providers.get(response.provider)
         try:
-            found = provider.parse(response, batch.day)
+            found = parse(provider, response, batch.day)
         except BadDataError as failure:
             rejects.append((response, -1, failure.detail or "bad_data", str(failure)))
             continue

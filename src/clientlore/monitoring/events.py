@@ -270,6 +270,7 @@ def _events(members: pl.DataFrame, day: date) -> pl.DataFrame:
             normaliser=pl.lit(NORMALISER),
         )
         .select(list(EVENTS.schema))
+        .sort(list(EVENTS.sort), nulls_last=True)
     )
 
 

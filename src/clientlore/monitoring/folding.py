@@ -14,12 +14,13 @@ import numpy as np
 import polars as pl
 
 from clientlore.monitoring import nearduplicates
+from clientlore.monitoring.normalise import nth_time
 from clientlore.storage.lake import columns
 
 ORDER = ("collected_at", "published_at", "item_id")
 """Collection time decides; within a batch, what was published first."""
 SHARED_URL_TEXTS = 3
-"""An address under which one source gives this many texts names a site, not a page."""
+"""An address under which one source gives this many texts names a site, not a page: from that batch on."""
 
 KEYS = columns(
     {
@@ -78,7 +79,11 @@ def _place(fresh: pl.DataFrame, old: pl.DataFrame, texts: Texts) -> pl.DataFrame
     columns = [c for c in KEYS if c != "event_id"]
     first_new = old.height
     everything = pl.concat([old.select(columns), fresh.select(columns)]).with_row_index("n")
-    everything = everything.cast({"n": pl.Int64})
+    # The look-back came before every batch of the day.
+    batch = pl.concat(
+        [pl.zeros(first_new, pl.UInt32, eager=True), fresh["collected_at"].rank("dense")]
+    )
+    everything = everything.cast({"n": pl.Int64}).with_columns(batch=batch)
     edges = pl.concat(
         [
             _origin_edges(everything),
@@ -161,9 +166,13 @@ def _origin_edges(everything: pl.DataFrame) -> pl.DataFrame:
 
 def _url_edges(everything: pl.DataFrame) -> pl.DataFrame:
     """The same page. From the same source with other words it is a later version."""
-    texts = pl.col("content_key").n_unique().over("source_id", "canonical_url")
-    site = everything.filter(pl.col("canonical_url").is_not_null() & (texts >= SHARED_URL_TEXTS))
-    pages = everything.join(site.select("canonical_url").unique(), on="canonical_url", how="anti")
+    since = nth_time(
+        everything, "batch", "content_key", ("source_id", "canonical_url"), SHARED_URL_TEXTS
+    )
+    site_since = pl.col("since").min().over("canonical_url")
+    pages = everything.with_columns(since=since).filter(
+        (pl.col("batch") < site_since).fill_null(value=True)
+    )
     revised = (pl.col("source_a") == pl.col("source_b")) & (
         pl.col("content_a") != pl.col("content_b")
     )

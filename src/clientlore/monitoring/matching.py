@@ -71,9 +71,20 @@ OWN_SITE = 0.9
 def core_name(name: str) -> str:
     """The name as words, without legal form: `"Acme Holdings, Inc."` is `"acme holdings"`."""
     parts = plain_words(name).split()
-    while len(parts) > 1 and parts[-1] in _LEGAL:
-        parts.pop()
+    while (form := _legal_form(parts)) > 0:
+        parts = parts[:-form]
     return " ".join(parts)
+
+
+def _legal_form(parts: Sequence[str]) -> int:
+    """Of how many words the legal form at the end consists; `S.p.A.` has three letters and is one form."""
+    if len(parts) > 1 and parts[-1] in _LEGAL:
+        return 1
+    for letters in (2, 3, 4):
+        end = parts[-letters:]
+        if len(parts) > letters and max(map(len, end)) == 1 and "".join(end) in _LEGAL:
+            return letters
+    return 0
 
 
 def patterns(clients: Iterable[Client]) -> pl.DataFrame:
@@ -168,11 +179,12 @@ def _found(prepared: pl.DataFrame, column: str, wanted: pl.DataFrame) -> pl.Data
 
 def _tickers(prepared: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:
     """Tickers as tickers are written: $ACME, (ACME), (NYSE: ACME), <ACME>. The bare word is none."""
+    forms = (*(f"${{}}{end}" for end in " .,;:!?)"), "({})", ": {})", ":{})", "<{}>")
     rows = [
         (form.format(client.ticker.upper()), client.client_id, client.ticker.upper())
         for client in clients
         if client.ticker
-        for form in ("${} ", "({})", ": {})", ":{})", "<{}>")
+        for form in forms
     ]
     wanted = pl.DataFrame(
         rows,
@@ -189,7 +201,7 @@ def _tickers(prepared: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:
 
 
 def _with_capitals(found: pl.DataFrame, prepared: pl.DataFrame) -> pl.DataFrame:
-    """Leaves out names of one word that the text never writes with a capital."""
+    """Leaves out names of one word that the text never writes with a capital, or as the profile does: `eBay`."""
     one = found.filter(pl.col("kind") == "word")
     if one.is_empty():
         return found
@@ -197,18 +209,28 @@ def _with_capitals(found: pl.DataFrame, prepared: pl.DataFrame) -> pl.DataFrame:
         one.select("item_id", "as_written")
         .unique()
         .join(
-            prepared.select("item_id", told=pl.col("title") + pl.lit(" ") + pl.col("text")),
+            prepared.select(
+                "item_id", told=_whole_words(pl.concat_str("title", "text", separator=" "))
+            ),
             on="item_id",
         )
     )
-    first = pl.col("as_written").str.split(" ").list.first().str.replace_all(r"[^\p{L}\p{N}&-]", "")
+    first = _whole_words(pl.col("as_written")).str.strip_chars().str.split(" ").list.first()
     capital = first.str.slice(0, 1).str.to_uppercase() + first.str.slice(1)
+    with_capital = pl.when(first.str.contains(r"\p{Lu}")).then(first).otherwise(capital)
     kept = written.filter(
-        pl.col("told").str.contains(capital, literal=True)
-        | pl.col("told").str.contains(first.str.to_uppercase(), literal=True)
+        pl.any_horizontal(
+            pl.col("told").str.contains(pl.format(" {} ", form), literal=True)
+            for form in (capital, with_capital, first.str.to_uppercase())
+        )
     ).select("item_id", "as_written")
     sure = found.filter(pl.col("kind") != "word")
     return pl.concat([sure, one.join(kept, on=["item_id", "as_written"], how="semi")])
+
+
+def _whole_words(text: pl.Expr) -> pl.Expr:
+    """The text with its capitals, a space before, between and behind its words."""
+    return pl.format(" {} ", text.str.replace_all(r"[^\p{L}\p{N}]+", " "))
 
 
 def _with_provenance(

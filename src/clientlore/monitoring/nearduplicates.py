@@ -54,24 +54,33 @@ def candidates(signature: pl.Series, first_new: int) -> pl.DataFrame:
     some = np.flatnonzero(signature.is_not_null().to_numpy())
     if len(some) < 2 or first_new >= len(signature):
         return pl.DataFrame(schema={"earlier": pl.Int64, "later": pl.Int64})
-    matrix = np.asarray(signature.gather(some).to_list(), dtype=np.uint32).reshape(len(some), -1)
-    rows = PERMUTATIONS // BANDS
-    found = []
-    for band in range(BANDS):
-        part = np.ascontiguousarray(matrix[:, band * rows : (band + 1) * rows])
-        keys = part.view([("", part.dtype)] * rows).ravel()
-        _, bucket = np.unique(keys, return_inverse=True)
-        frame = pl.DataFrame({"bucket": bucket, "n": some.astype(np.int64)})
-        frame = frame.filter(pl.len().over("bucket") > 1)
-        heads = frame.group_by("bucket").agg(pl.col("n").sort().head(BUCKET).alias("earlier"))
-        pairs = frame.filter(pl.col("n") >= first_new).join(heads, on="bucket")
-        found.append(
-            pairs.select(pl.col("n").alias("later"), "earlier")
-            .explode("earlier")
-            .filter(pl.col("earlier") < pl.col("later"))
-            .select("earlier", "later")
-        )
-    return pl.concat(found).unique().sort("later", "earlier")
+    keys = _band_keys(signature.drop_nulls())
+    frame = pl.DataFrame({"key": keys.ravel(), "n": np.repeat(some.astype(np.int64), BANDS)})
+    frame = frame.filter(pl.len().over("key") > 1)
+    heads = frame.group_by("key").agg(pl.col("n").sort().head(BUCKET).alias("earlier"))
+    return (
+        frame.filter(pl.col("n") >= first_new)
+        .join(heads, on="key")
+        .select("earlier", pl.col("n").alias("later"))
+        .explode("earlier")
+        .filter(pl.col("earlier") < pl.col("later"))
+        .unique()
+        .sort("later", "earlier")
+    )
+
+
+def _band_keys(signature: pl.Series) -> np.ndarray:
+    """A key of 64 bits for each item and band; two bands that agree have one key, others hardly ever.
+
+    What a chance agreement lets through is turned away when pairs are decided exactly.
+    """
+    matrix = signature.explode().to_numpy().astype(np.uint64).reshape(len(signature), BANDS, -1)
+    keys = np.arange(1, BANDS + 1, dtype=np.uint64)[None, :] * np.uint64(0x9E3779B97F4A7C15)
+    with np.errstate(over="ignore"):
+        for row in range(matrix.shape[2]):
+            keys = (keys ^ matrix[:, :, row]) * np.uint64(0xFF51AFD7ED558CCD)
+            keys ^= keys >> np.uint64(33)
+    return keys
 
 
 def confirm(pairs: pl.DataFrame) -> pl.DataFrame:

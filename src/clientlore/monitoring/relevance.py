@@ -121,7 +121,9 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
     publishers = members.group_by("event_id").agg(
         publishers=pl.col("publisher").n_unique().cast(pl.Int32)
     )
-    items = matched.join(members.drop("client_id"), on="item_id").join(publishers, on="event_id")
+    items = matched.join(members.drop("client_id"), on="item_id", maintain_order="left").join(
+        publishers, on="event_id", maintain_order="left"
+    )
     judged = scorer.score(items, snapshot.clients)
     best = judged.sort(
         pl.col("score") * -1, *folding.ORDER, nulls_last=True, maintain_order=True
@@ -131,7 +133,8 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
     )
     fresh = best.join(lake.collect(RELEVANCE, earlier), on=["event_id", "client_id"], how="anti")
     born = _birthdays(lake, tenant_id, day)
-    return fresh.join(born, on="event_id", how="left").select(
+    fresh = fresh.join(born, on="event_id", how="left").sort(list(RELEVANCE.sort))
+    return fresh.select(
         tenant_id=pl.lit(tenant_id),
         day=pl.lit(day),
         event_id="event_id",

@@ -13,6 +13,7 @@ from clientlore.control.audit import Audit
 from clientlore.errors import BadDataError, NotFoundError
 from clientlore.ids import stable_id
 from clientlore.monitoring import raw
+from clientlore.monitoring.collect import parse
 from clientlore.providers.base import Parsed
 from clientlore.run_context import RunContext
 from clientlore.workspace import Workspace
@@ -67,54 +68,63 @@ def replay(
             "`clientlore quarantine list` shows what is.",
         )
     chosen = [known[i] for i in ids] if ids else rows
-    with workspace.control.write() as connection:
-        quarantine.mark_replayed(connection, audit, [row["quarantine_id"] for row in chosen])
-    read = sum(_again(ctx, row) for row in chosen)
+    read = sum(_again(ctx, audit, row) for row in chosen)
     days = sorted({(row["tenant_id"], row["day"]) for row in chosen})
     return Replayed(tuple(row["quarantine_id"] for row in chosen), read, tuple(days))
 
 
-def _again(ctx: RunContext, row: dict[str, Any]) -> int:
+def _again(ctx: RunContext, audit: Audit, row: dict[str, Any]) -> int:
     """Reads one thing again; returns how many rows could be used.
 
     What lies in the rows themselves is judged anew when the day is made again.
     """
     match = _RESPONSE.match(row["reference"])
-    if match is None or row["stage"] not in _TABLES:
-        return 0
-    workspace, position = ctx.workspace, int(match[2])
-    batch, response = raw.find_response(workspace.lake, row["tenant_id"], row["day"], match[1])
-    provider = workspace.providers.get(response.provider)
-    reject: quarantine.Reject | None = None
-    try:
-        parsed = provider.parse(response, batch.day)
-    except BadDataError as error:
-        parsed = Parsed()
-        reject = quarantine.Reject(row["reference"], row["reason"], str(error), row["source_id"])
-    for where, reason, detail in parsed.rejects:
-        if where == position:
-            reject = quarantine.Reject(row["reference"], reason, detail, row["source_id"])
-    found = _at(parsed, position)
-    with workspace.control.write() as connection:
-        now = workspace.clock.now()
-        if reject is None:
+    read, rejects = 0, None
+    if match is not None and row["stage"] in _TABLES:
+        read, rejects = _read(ctx, row, match[1], int(match[2]))
+    now = ctx.workspace.clock.now()
+    with ctx.workspace.control.write() as connection:
+        quarantine.mark_replayed(connection, audit, [row["quarantine_id"]])
+        if rejects is not None:
             quarantine.resolve(connection, [row["quarantine_id"]], now)
-        else:
+            # What failed again is opened again.
             quarantine.put_rejects(
                 connection,
                 tenant_id=row["tenant_id"],
                 day=row["day"],
                 stage=row["stage"],
-                rejects=[reject],
+                rejects=rejects,
                 run_id=ctx.run_id,
                 now=now,
                 complete=False,
             )
+    return read
+
+
+def _read(
+    ctx: RunContext, row: dict[str, Any], response_id: str, position: int
+) -> tuple[int, list[quarantine.Reject]]:
+    """Writes the rows that a stored response has at a position; returns how many, and what cannot be used still."""
+    workspace = ctx.workspace
+    try:
+        batch, response = raw.find_response(
+            workspace.lake, row["tenant_id"], row["day"], response_id
+        )
+        parsed = parse(workspace.providers.get(response.provider), response, batch.day)
+    except (BadDataError, NotFoundError) as error:
+        reject = quarantine.Reject(row["reference"], row["reason"], str(error), row["source_id"])
+        return 0, [reject]
+    rejects = [
+        reject
+        for reject in parsed.as_rejects(response_id, row["source_id"])
+        if position < 0 or reject.reference == row["reference"]
+    ]
+    found = _at(parsed, position)
     if not found.count:
-        return 0
+        return 0, rejects
     # Under an id made from what it holds: the same replay done twice adds nothing.
     again = replace(batch, batch_id=f"{batch.batch_id}-again-{stable_id(row['reference'], size=4)}")
-    return raw.store_rows(workspace.lake, again, [(response, found)], of=batch)
+    return raw.store_rows(workspace.lake, again, [(response, found)], of=batch), rejects
 
 
 def _at(parsed: Parsed, position: int) -> Parsed:

@@ -166,8 +166,8 @@ KEYWORDS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 ROUNDUP = (
-    r"wrap|roundup|round up|stocks to watch|morning brief|week ahead|in brief|digest|market(?:s)? (?:close|open)"
-    r"|shares (?:drift|mixed)"
+    r"\b(?:wrap|wrapup|roundup|round up|stocks to watch|morning brief|week ahead|in brief|digest"
+    r"|markets? (?:close|open)|shares (?:drift|mixed))\b"
 )
 
 

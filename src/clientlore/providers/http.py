@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,15 +106,20 @@ class Http:
                 last = error
             except (TimeoutError, httpx.TimeoutException):
                 last = RetriableError(f"{_host(url)} did not answer in time", "Try again later.")
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
+                raise PermanentError(
+                    f"{_host(url)} cannot be asked ({_plain(error)})", "Correct the address."
+                ) from None
+            except httpx.DecodingError as error:
+                last = RetriableError(
+                    f"The answer of {_host(url)} cannot be unpacked ({_plain(error)})",
+                    "Try again later.",
+                )
             except httpx.TransportError as error:
                 last = RetriableError(
                     f"{_host(url)} cannot be reached ({_plain(error)})",
                     "Check the address and the network.",
                 )
-            except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
-                raise PermanentError(
-                    f"{url} cannot be asked ({_plain(error)})", "Correct the address."
-                ) from None
             wait = self._delay(attempt, last.retry_after)
             if attempt == self._attempts or wait is None:
                 break
@@ -171,7 +177,12 @@ class Http:
 
 
 def open_client(timeout: float, **options: Any) -> httpx.AsyncClient:
-    """The client behind `Http`: pooled, without cookies, trusting the proxies of the environment."""
+    """The client behind `Http`: pooled, trusting the proxies of the environment.
+
+    What it would log of its own are addresses, which may hold a key.
+    """
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     return httpx.AsyncClient(
         timeout=timeout, max_redirects=5, limits=httpx.Limits(max_connections=100), **options
     )
@@ -182,7 +193,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     if value is None:
         return None
     value = value.strip()
-    if value.isdigit():
+    if value.isdecimal():
         return float(value)
     try:
         at = email.utils.parsedate_to_datetime(value)
@@ -194,7 +205,11 @@ def retry_after(value: str | None, now: datetime) -> float | None:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2] or url
+    """The server of an address, for people; what follows it may be secret."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or "The address"
+    except ValueError:
+        return "The address"
 
 
 def _plain(error: Exception) -> str:

@@ -6,7 +6,8 @@ import html
 import re
 
 _SPACE = re.compile(r"\s+")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# Halves of a surrogate pair are no characters: no store takes them.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _MARKUP = re.compile(r"<[a-zA-Z/!]|&[a-zA-Z#]")
 _BLOCKS = "p, br, div, li, tr, td, h1, h2, h3, h4, h5, h6, blockquote, pre"
 
@@ -21,7 +22,7 @@ def plain_text(markup: str | None, limit: int = 20_000) -> str:
     if not markup:
         return ""
     # Bounded before it is parsed: an attribute can be megabytes long.
-    text = markup[: limit * 4]
+    text = _CONTROL.sub(" ", markup[: limit * 4])
     if _MARKUP.search(text):
         from selectolax.lexbor import LexborHTMLParser
 

@@ -11,6 +11,7 @@ import polars as pl
 from clientlore.control import tenants
 from clientlore.control.model import Tenant
 from clientlore.digests.matches import MATCHES
+from clientlore.errors import ClientloreError
 from clientlore.memory.store import MemoryStore
 from clientlore.monitoring.events import EVENTS, MEMBERS
 from clientlore.monitoring.raw import CRM_ACCOUNTS, CRM_ACTIVITIES, SEARCH_RESULTS
@@ -205,5 +206,16 @@ def checks_for(
     What needs a package that is not installed is left out.
     """
     asked = Asked(ctx, outcomes, chosen, days)
-    found = [declared.ask(asked) for declared in CHECKS[stage]]
+    found = [_carried_out(declared, asked) for declared in CHECKS[stage]]
     return [outcome for outcome in found if outcome is not None]
+
+
+def _carried_out(declared: Declared, asked: Asked) -> CheckOutcome | None:
+    """What a check says; one that cannot look says so, and has not passed."""
+    try:
+        return declared.ask(asked)
+    except (ClientloreError, OSError) as error:
+        said = f"it could not be carried out: {error}"
+        return CheckOutcome(
+            declared.name, passed=False, description=said, blocking=declared.blocking
+        )

@@ -95,9 +95,16 @@ def run_stage(ctx: RunContext, key: str, days: Sequence[date] = ()) -> StageRepo
     )
     ctx.progress(
         "stage",
-        {"stage": key, "days": [d.isoformat() for d in sorted(days)], "counts": report.totals(),
-         "rows": report.rows, "failed": [o.tenant_id for o in report.failed]},
-    )  # fmt: skip
+        {
+            "stage": key,
+            "days": [day.isoformat() for day in sorted(days)],
+            "counts": report.totals(),
+            "rows": report.rows,
+            "failed": [o.tenant_id for o in report.failed],
+            "seconds": round(report.seconds, 4),
+            "check_seconds": report.check_seconds,
+        },
+    )
     return report
 
 

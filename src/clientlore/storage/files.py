@@ -20,8 +20,11 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         StoreError: The disk is full or the folder cannot be written; the temporary file is gone then.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=_PARTIAL, suffix=path.suffix, dir=path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=_PARTIAL, suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise _explain(path, error) from error
     os.close(handle)
     partial = Path(name)
     try:

@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ class Lake:
             else:
                 base = self.root / table.layer / table.name
                 folders = [
-                    *sorted(base.glob(f"day=*/tenant={tenant_id}")),
+                    *sorted(base.glob(f"day=*/tenant={escape(tenant_id)}")),
                     base / f"tenant={tenant_id}",
                 ]
             for folder in folders:
@@ -141,7 +142,7 @@ class Lake:
     def days(self, table: Table, tenant_id: str) -> list[date]:
         """The days for which a table has a file of this tenant."""
         base = self.root / table.layer / table.name
-        found = base.glob(f"day=*/tenant={tenant_id}")
+        found = base.glob(f"day=*/tenant={escape(tenant_id)}")
         return sorted(
             date.fromisoformat(folder.parent.name.removeprefix("day="))
             for folder in found

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 from sqlalchemy.engine import Engine
 
-from clientlore.errors import BusyError
+from clientlore.errors import BusyError, StoreError
 from clientlore.ids import stable_id
 
 OnWait = Callable[[str], None]
@@ -39,6 +39,7 @@ class TenantLocks(Protocol):
 
         Raises:
             BusyError: Somebody else held it for as long as we may wait.
+            StoreError: It was lost while the block ran, since the server went away.
         """
         ...
 
@@ -66,7 +67,9 @@ class FileLocks:
             except Timeout:
                 raise _busy(tenant_id, _holder(note), self.timeout) from None
         try:
-            note.write_text(json.dumps({"who": who, "pid": os.getpid()}))
+            # Only a courtesy to whoever waits: a full disk must not cost the lock.
+            with suppress(OSError):
+                note.write_text(json.dumps({"who": who, "pid": os.getpid()}))
             yield
         finally:
             lock.release()
@@ -94,10 +97,20 @@ class AdvisoryLocks:
                 if time.monotonic() >= deadline:
                     raise _busy(tenant_id, "another run", self.timeout)
                 time.sleep(0.05)
+            give_back = sa.select(sa.func.pg_advisory_unlock(key))
             try:
                 yield
-            finally:
-                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+            except BaseException:
+                with suppress(sa.exc.DBAPIError):
+                    connection.execute(give_back)
+                raise
+            try:
+                connection.execute(give_back)
+            except sa.exc.DBAPIError as error:
+                raise StoreError(
+                    f"The lock of tenant '{tenant_id}' was lost before its work was done",
+                    "The connection to PostgreSQL broke; run again, which makes the day anew.",
+                ) from error
 
 
 def _holder(note: Path) -> str:

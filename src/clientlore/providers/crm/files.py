@@ -53,6 +53,7 @@ _REQUIRED = {
     "activities": ("activity_id", "account_id", "subject"),
 }
 _DATES = (
+    "%Y-%m-%dT%H:%M:%S.%f%z",
     "%Y-%m-%dT%H:%M:%S%z",
     "%Y-%m-%dT%H:%M:%S",
     "%Y-%m-%d %H:%M:%S",
@@ -87,13 +88,14 @@ class CrmFiles:
             raise PermanentError(
                 f"{path.name} cannot be read ({error.strerror})", "Check its permissions."
             ) from None
+        is_csv = path.suffix.lower() == ".csv"
         response = Response(
             source_id=ask.source.source_id,
             client_id=None,
             provider=self.name,
             request=describe_request("READ", path.name),
             status=200,
-            headers={"content-type": "text/csv" if path.suffix == ".csv" else "application/json"},
+            headers={"content-type": "text/csv" if is_csv else "application/json"},
             body=body,
             fetched_at=self._clock.now(),
             mode=self.mode,
@@ -104,6 +106,8 @@ class CrmFiles:
         """See `Provider.parse`. Activities are those that happened by the end of the day."""
         name = str(json.loads(response.request)["url"])
         rows, headers = _rows(response.body, name, response.headers["content-type"])
+        if not headers and not rows:
+            return Parsed()
         return parse_rows(self._what, rows, headers, name, ask_day)
 
 
@@ -170,21 +174,24 @@ def parse_rows(
 
 
 def _rows(body: bytes, name: str, content_type: str) -> tuple[list[dict[str, Any]], list[str]]:
-    if not body.strip():
-        raise BadDataError(f"{name} is empty", "Export it again.")
+    is_utf_16 = body[:2] in {b"\xff\xfe", b"\xfe\xff"}
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode("utf-16" if is_utf_16 else "utf-8-sig")
     except UnicodeDecodeError:
-        if body[:2] not in {b"\xff\xfe", b"\xfe\xff"}:
-            raise BadDataError(f"{name} is not UTF-8 text", "Export it as UTF-8.") from None
-        text = body.decode("utf-16")
+        raise BadDataError(f"{name} is not UTF-8 text", "Export it as UTF-8.") from None
+    if not text.strip():
+        raise BadDataError(f"{name} is empty", "Export it again.")
     if content_type == "application/json":
         return _json_rows(text, name)
-    return csv_rows(text)
+    try:
+        return csv_rows(text)
+    except csv.Error as error:
+        raise BadDataError(f"{name} is no CSV ({error})", "Export it again.") from None
 
 
 def csv_rows(text: str) -> tuple[list[dict[str, Any]], list[str]]:
     """Rows and headers of a CSV whose separator is a comma, semicolon or tab, whichever the first line has most of."""
+    text = text.lstrip("\r\n")
     first = text.splitlines()[0]
     separator = max(",;\t", key=first.count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
@@ -224,7 +231,8 @@ def _clean(value: Any) -> str | None:
     if isinstance(value, list):
         value = ";".join(str(part) for part in value)
     text = " ".join(str(value).split())
-    return text or None
+    # JSON can hold half of a surrogate pair, which no store takes.
+    return text.encode(errors="replace").decode() or None
 
 
 def _account(position: int, values: Mapping[str, str | None]) -> Account:
@@ -272,5 +280,8 @@ def _instant(text: str) -> datetime | None:
             at = datetime.strptime(text.replace("Z", "+0000"), form)  # noqa: DTZ007 - zone added below
         except ValueError:
             continue
-        return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
+        try:
+            return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
+        except OverflowError:
+            return None
     return None

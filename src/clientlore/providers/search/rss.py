@@ -27,9 +27,8 @@ _FEED_LINK = re.compile(
 )
 _HREF = re.compile(rb"""href=["']([^"'>]+)["']""", re.IGNORECASE)
 _ENTRY_END = re.compile(rb"</(?:\w+:)?(?:item|entry)\s*>", re.IGNORECASE)
-_FEED_END = re.compile(
-    rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>\s*(?:<!--.*?-->\s*)*\Z", re.IGNORECASE | re.DOTALL
-)
+_FEED_END = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
+_REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
 _KNOWN = frozenset(
     [
         "title",
@@ -139,16 +138,24 @@ class RssProvider:
             raise BadDataError(
                 "The feed is empty: not one byte", "Ask its publisher, or remove it."
             )
-        feed = feedparser.parse(
-            body, response_headers=_parser_headers(response), sanitize_html=False
-        )
+        try:
+            feed = feedparser.parse(
+                _REFERENCE.sub(_character, body),
+                response_headers=_parser_headers(response),
+                sanitize_html=False,
+            )
+        except (ValueError, LookupError) as error:
+            raise BadDataError(
+                f"The feed cannot be decoded ({type(error).__name__})",
+                "Look at the stored response with `clientlore trace`.",
+            ) from error
         if not feed.version and not feed.entries:
             raise _not_a_feed(body, response)
         whole = len(feed.entries)
         degraded = None
         rejects: list[tuple[int, str, str]] = []
-        if feed.bozo and not _FEED_END.search(body[-2_000:]):
-            whole = min(whole, len(_ENTRY_END.findall(body)))
+        if feed.bozo and (whole_entries := _whole_before_cut(body)) is not None:
+            whole = min(whole, whole_entries)
             degraded = f"the feed breaks off after {whole} whole entries"
             rejects = [
                 (
@@ -190,6 +197,21 @@ class RssProvider:
             return found
 
         return _VARIABLE.sub(value, location)
+
+
+def _character(match: re.Match[bytes]) -> bytes:
+    """A reference that names no character, such as half of a surrogate pair, becomes the mark for that."""
+    digits = match[1] or match[2]
+    number = int(digits, 16 if match[1] else 10) if len(digits.lstrip(b"0")) < 8 else 0x110000
+    return match[0] if number < 0xD800 or 0xDFFF < number < 0x110000 else b"&#xFFFD;"
+
+
+def _whole_before_cut(body: bytes) -> int | None:
+    """How many entries came whole before the feed broke off; None where it did not."""
+    # In UTF-16 every other byte of a tag is zero.
+    plain = body.replace(b"\0", b"")
+    ends = [match.end() for match in _ENTRY_END.finditer(plain)]
+    return None if _FEED_END.search(plain, ends[-1] if ends else 0) else len(ends)
 
 
 def _shown(location: str) -> str:
@@ -269,7 +291,8 @@ def _item(
 def _instant(entry: Any, fetched_at: datetime) -> datetime | None:
     """When it was published; None where the entry does not say, or says what cannot be."""
     for name in ("published_parsed", "updated_parsed", "created_parsed"):
-        parsed = entry.get(name)
+        # Its own `get` answers with the other date, and warns.
+        parsed = dict.get(entry, name)
         if parsed is None:
             continue
         try:

@@ -1,0 +1,1 @@
+"""Measurements: what each stage costs, and what Dagster adds. Medians of fresh processes; never a test."""

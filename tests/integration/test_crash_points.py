@@ -1,0 +1,123 @@
+"""A process that stops between any two writes: everything durable is kept, and the next run makes it whole."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from clientlore.clock import FrozenClock
+from clientlore.control import tables as t
+from clientlore.runs.orchestrator import InlineOrchestrator, RunRequest
+from clientlore.testing.derived import derived_tables, differences, mailed
+from clientlore.testing.workspaces import open_workspace, put_tenant
+from clientlore.workspace import Workspace
+
+DAY = datetime.date(2026, 11, 20)
+GROUPS = 6
+TENANT = """
+    tenant: acme
+    name: Acme
+    mode: mock
+    users:
+      - {id: ann, name: Ann, email: ann@acme.example}
+      - {id: bo, name: Bo, email: bo@acme.example, zone: Asia/Tokyo}
+    clients:
+      - {name: Harbor Foods, industry: food, owners: [ann]}
+      - {name: Vela Logistics SE, industry: logistics, owners: [bo, ann]}
+"""
+
+
+class Killed(BaseException):
+    """The process is gone: nothing catches this, and nothing durable happens after it."""
+
+
+class Durable:
+    """Counts what lasts (file renames, commits) and stops the process just before one of them."""
+
+    def __init__(self, stop_before: int | None) -> None:
+        self.count = 0
+        self.stop_before = stop_before
+        self.thread = threading.current_thread()
+
+    def passing(self) -> None:
+        if threading.current_thread() is not self.thread:
+            return
+        self.count += 1
+        if self.stop_before is not None and self.count >= self.stop_before:
+            raise Killed
+
+    @contextmanager
+    def watching(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        rename: Callable[..., Any] = Path.replace
+
+        def renamed(path: Path, target: Any) -> Any:
+            self.passing()
+            return rename(path, target)
+
+        def committing(_connection: sa.Connection) -> None:
+            self.passing()
+
+        engine = workspace.control.engine
+        sa.event.listen(engine, "commit", committing)
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", renamed)
+            yield
+        sa.event.remove(engine, "commit", committing)
+
+
+def work(home: Path, clock: FrozenClock, durable: Durable, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """A run that is stopped where `durable` says; whether it came to its end."""
+    with open_workspace(home, clock) as workspace:
+        put_tenant(workspace, TENANT)
+        with durable.watching(workspace, monkeypatch):
+            try:
+                InlineOrchestrator(workspace).launch(RunRequest(DAY, DAY, deliver=True))
+            except Killed:
+                return False
+        return True
+
+
+def finish(home: Path, clock: FrozenClock) -> dict[str, Any]:
+    """The next run, by another process, and what is there after it."""
+    with open_workspace(home, clock) as workspace:
+        with workspace.control.write() as connection:
+            # As if the process had ended: this one has another start time.
+            connection.execute(sa.update(t.runs).values(process_started=0.0))
+        results = InlineOrchestrator(workspace).launch(RunRequest(DAY, DAY, deliver=True))
+        assert [r.outcome for r in results] == ["succeeded"]
+        with workspace.control.read() as connection:
+            open_runs = sa.select(sa.func.count()).where(t.runs.c.outcome.is_(None))
+            assert connection.execute(open_runs).scalar_one() == 0
+            states = connection.execute(sa.select(t.outbox.c.state).distinct()).scalars().all()
+        assert states == ["sent"]
+        return {
+            "tables": derived_tables(workspace, "acme"),
+            "mailed": mailed(workspace, "acme"),
+            "mails": len(list(workspace.settings.mail.glob("*.eml"))),
+        }
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_stopping_before_any_write_loses_and_doubles_nothing(
+    group: int, tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = Durable(None)
+    assert work(tmp_path / "never", clock, never, monkeypatch)
+    reference = finish(tmp_path / "never", clock)
+    assert reference["mails"] == 2
+    assert never.count > 60
+    # Each group takes every sixth point; together they stop before each of them.
+    for point in range(1 + group, never.count + 1, GROUPS):
+        home = tmp_path / str(point)
+        assert not work(home, clock, Durable(point), monkeypatch), point
+        found = finish(home, clock)
+        assert differences(found["tables"], reference["tables"]) == [], point
+        assert found["mailed"] == reference["mailed"], point
+        assert found["mails"] == reference["mails"], point

@@ -1,0 +1,1 @@
+"""What sets the project up. Not part of the library or the application."""
