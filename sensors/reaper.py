@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from clientlore.control import fires, runs
 from clientlore.control import tables as t
+from clientlore.runs import reaping
 from clientlore.workspace import Workspace
 from resources.run import open_workspace
 
@@ -25,7 +26,7 @@ def reap(instance: dg.DagsterInstance, workspace: Workspace) -> list[str]:
         if found is not None and not found.is_finished:
             instance.report_run_failed(found, f"The run died: {why}.")
 
-    dead = list(runs.reap(workspace.control, workspace.clock, report))
+    dead = list(reaping.reap(workspace, report))
     dead += _without_heartbeat(instance, workspace)
     with workspace.control.write() as connection:
         fires.release_stale(connection, workspace.audit("reaper", "a run died or never began"))

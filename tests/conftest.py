@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,8 +42,18 @@ def clock() -> FrozenClock:
     return FrozenClock(NOW)
 
 
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose control plane has its tables and nothing in them; to be copied, never used."""
+    home = tmp_path_factory.mktemp("empty") / "home"
+    open_workspace(home, FrozenClock(NOW)).close()
+    return home
+
+
 @pytest.fixture
-def workspace(tmp_path: Path, clock: FrozenClock) -> Iterator[Workspace]:
+def workspace(tmp_path: Path, clock: FrozenClock, empty_home: Path) -> Iterator[Workspace]:
     """An empty workspace on the embedded default."""
+    # Making the tables costs more than most tests do.
+    shutil.copytree(empty_home, tmp_path / "home")
     with open_workspace(tmp_path / "home", clock) as opened:
         yield opened

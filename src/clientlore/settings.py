@@ -163,13 +163,14 @@ def load_settings(
         ConfigurationError: A variable has a value that it cannot have; the message names it.
     """
     env = dict(os.environ if env is None else env)
+    _apply_aliases(env)
     app = find_app(start, env)
     if app is not None and (app / ".env").is_file():
         from dotenv import dotenv_values
 
         file_values = {k: v for k, v in dotenv_values(app / ".env").items() if v}
+        _apply_aliases(file_values)
         env = {**file_values, **env}
-    _apply_aliases(env)
     values: dict[str, object] = {"smtp": {}}
     for name, path in VARIABLES.items():
         if env.get(name):

@@ -192,6 +192,7 @@ def test_a_run_killed_at_a_random_moment_leaves_nothing_lost_doubled_or_half_don
     ):
         outcomes = connection.execute(sa.select(t.runs.c.outcome)).scalars().all()
     assert None not in outcomes
+    assert list(commands.home.rglob(".partial-*")) == []
 
 
 @pytest.mark.parametrize("looker", ["status", "doctor"])

@@ -148,6 +148,22 @@ def test_a_client_of_the_tenant_file_keeps_what_the_file_says_and_gets_the_crms_
     assert desk.clients() == [after]
 
 
+def test_a_client_that_the_tenant_file_drops_and_the_crm_still_names_is_the_crms(
+    desk: Desk,
+) -> None:
+    desk.export("5,Kilnworks Ceramics,kiln.example,,,,,")
+    desk.sync()
+    without = [
+        line for line in TENANT.splitlines() if not line.startswith(("clients:", "  - {id: kiln"))
+    ]
+    put_tenant(desk.workspace, "\n".join(without), desk.folder)
+    assert desk.clients() == []
+    desk.clock.advance(timedelta(days=1))
+    desk.export("5,Kilnworks Ceramics,kiln.example,,,,,")
+    desk.sync()
+    assert [(c.client_id, c.origin) for c in desk.clients()] == [("kiln", "crm")]
+
+
 def test_an_account_is_known_by_its_id_even_under_another_name(desk: Desk) -> None:
     desk.export("5,Kilnworks Ceramics,,,,,,", BIRCH)
     desk.sync()

@@ -205,6 +205,21 @@ def test_a_database_that_is_away_is_a_store_error_without_its_password() -> None
     control.close()
 
 
+def test_a_lock_that_cannot_be_asked_for_is_a_store_error() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        control = ControlPlane.connect(f"postgresql://me:hush-hush@127.0.0.1:{port}/x")
+        locks = AdvisoryLocks(control.engine, timeout=1)
+        with (
+            pytest.raises(StoreError, match="PostgreSQL does not answer") as caught,
+            locks.hold("acme", "test"),
+        ):
+            pytest.fail("nobody is there")
+    assert "hush-hush" not in str(caught.value)
+    control.close()
+
+
 def test_a_database_that_goes_away_within_a_transaction_is_a_store_error(
     postgres: ControlPlane,
 ) -> None:

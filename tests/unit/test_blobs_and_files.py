@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,12 +124,27 @@ def test_a_folder_that_cannot_be_written_is_a_store_error(
 
 def test_what_killed_writers_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
     write_bytes(tmp_path / "a" / "keep.parquet", b"x")
-    (tmp_path / "a" / ".partial-1.parquet").write_bytes(b"half")
-    (tmp_path / ".partial-2").write_bytes(b"half")
-    assert sweep_partials(tmp_path) == 2
+    killed = """
+import os, signal, sys
+from pathlib import Path
+from clientlore.storage.files import write_atomic
+write_atomic(Path(sys.argv[1]), lambda _: os.kill(os.getpid(), signal.SIGKILL))
+"""
+    subprocess.run([sys.executable, "-c", killed, str(tmp_path / "a" / "b.parquet")], check=False)
+    old = tmp_path / ".partial-elsewhere-1-x"
+    old.write_bytes(b"half")
+    os.utime(old, (0, 0))
+
+    def sweep_while_writing(partial: Path) -> None:
+        assert len(everything(tmp_path)) == 4
+        assert sweep_partials(tmp_path) == 2
+        partial.write_bytes(b"whole")
+
+    write_atomic(tmp_path / "written.txt", sweep_while_writing)
+    (tmp_path / ".partial-elsewhere-2-x").write_bytes(b"being written")
     assert sweep_partials(tmp_path) == 0
     assert sweep_partials(tmp_path / "none") == 0
-    assert everything(tmp_path) == ["a/keep.parquet"]
+    assert everything(tmp_path) == [".partial-elsewhere-2-x", "a/keep.parquet", "written.txt"]
 
 
 @given(st.binary(max_size=64))

@@ -318,6 +318,22 @@ def test_a_manual_trigger_leaves_the_plan_as_it_is(workspace: Workspace) -> None
     assert news(workspace).next_run_at == schedule.next_run_at
 
 
+def test_two_triggers_at_the_same_moment_are_two_fires(workspace: Workspace) -> None:
+    schedule = set_up(workspace)
+    audit = workspace.audit("cli:me", "schedule trigger")
+    for _ in range(2):
+        with workspace.control.write() as connection:
+            fires.write_by_hand(
+                connection,
+                audit,
+                tenant_id="acme",
+                day=date(2026, 11, 20),
+                schedule=schedule,
+                queued=True,
+            )
+    assert len(ledger(workspace)) == 2
+
+
 def test_a_fire_by_hand_leaves_scheduled_windows_alone_and_is_audited(workspace: Workspace) -> None:
     set_up(workspace)
     with workspace.control.write() as connection:

@@ -143,6 +143,15 @@ def test_an_alias_that_says_something_else_is_an_error_without_the_secret(tmp_pa
     assert same.smtp.username == "watch"
 
 
+def test_the_process_wins_over_the_env_file_whichever_name_each_uses(tmp_path: Path) -> None:
+    (tmp_path / "workspace.yaml").touch()
+    (tmp_path / ".env").write_text("SMTP_USER=file\nSMTP_PASSWORD=of-file\nMAIL_FROM=a@b.example\n")
+    smtp = load_settings({"SMTP_USERNAME": "process", "SMTP_PASS": "ours"}, start=tmp_path).smtp
+    assert (smtp.username, smtp.from_email) == ("process", "a@b.example")
+    assert smtp.password is not None
+    assert smtp.password.get_secret_value() == "ours"
+
+
 def test_settings_that_are_printed_show_no_secret(tmp_path: Path) -> None:
     settings = load_settings(
         {

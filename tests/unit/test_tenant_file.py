@@ -294,7 +294,7 @@ def test_a_password_from_the_environment_may_stand_in_an_address() -> None:
         ("\ttenant: a\n", "line 1: this is no YAML"),
         ("tenant: !secret a\nname: b\n", "line 1: this is no YAML"),
         ("tenant: a\nname: {{name}}\n", "line 2: a key is a plain word"),
-        ("tenant: a\nname: 2026-13-01\n", "Put it in quotes"),
+        ("tenant: a\nname: 2026-13-01\n", "line 2: '2026-13-01' looks like a date"),
         ("tenant: a\nusers: &u\n  - *u\n", "contains itself"),
         ("tenant: a\x00\n", "this is no YAML"),
         ("- a\n- b\n", "a tenant file is a mapping"),

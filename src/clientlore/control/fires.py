@@ -143,12 +143,13 @@ def write_by_hand(
         queued: Left to the dispatching sensor; otherwise the command starts the run itself.
     """
     now = audit.now()
+    due_at = now if schedule is None else _free_moment(connection, schedule, now)
     fire = Fire(
         fire_id=new_id(),
         tenant_id=tenant_id,
         # A digest by hand leaves the person's scheduled window alone.
         kind="monitor" if schedule is not None and schedule.purpose == "monitor" else "adhoc",
-        due_at=now,
+        due_at=due_at,
         day=day,
         state="due" if queued else "dispatched",
         schedule_id=None if schedule is None else schedule.schedule_id,
@@ -167,6 +168,20 @@ def write_by_hand(
         changes={"day": day.isoformat(), "kind": fire.kind},
     )
     return fire
+
+
+def _free_moment(connection: Connection, schedule: Schedule, now: datetime) -> datetime:
+    """Now, or the next millisecond at which the schedule has no fire yet: two hands may be as quick as each other."""
+    taken = set(
+        connection.execute(
+            sa.select(t.fires.c.due_at).where(
+                t.fires.c.schedule_id == schedule.schedule_id, t.fires.c.due_at >= now
+            )
+        ).scalars()
+    )
+    while now in taken:
+        now += timedelta(milliseconds=1)
+    return now
 
 
 def claim(

@@ -41,12 +41,6 @@ def parse(text: str, name: str) -> tuple[Any, dict[Path, int]]:
         raise ConfigurationError(
             f"{name}: this is no YAML ({error})", "Save it as UTF-8."
         ) from None
-    except ValueError as error:
-        # 2026-13-01 looks like a date.
-        raise ConfigurationError(
-            f"{name}: a value looks like a date or a number and is none ({error})",
-            "Put it in quotes.",
-        ) from None
     except RecursionError:
         raise ConfigurationError(
             f"{name}: a part of it contains itself", "Take the alias (*name) out."
@@ -129,3 +123,13 @@ def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], name: str) -> Non
     elif isinstance(node, yaml.SequenceNode):
         for position, item in enumerate(node.value):
             _walk(item, (*path, position), lines, name)
+    elif not node.tag.endswith(":str"):
+        try:
+            yaml.safe_load(node.value)
+        except ValueError as error:
+            # 2026-13-01 looks like a date.
+            raise ConfigurationError(
+                f"{name} line {node.start_mark.line + 1}: '{node.value}' looks like a date or a number and is "
+                f"none ({error})",
+                "Put it in quotes.",
+            ) from None

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from clientlore.control.model import Fire, Frequency, Preferences
+from clientlore.control.model import Fire, Preferences
 from clientlore.control.snapshots import Reader
 from clientlore.ids import stable_id
 
@@ -56,17 +56,31 @@ def window_for(fire: Fire, preferences: Preferences) -> Window | None:
         if preferences.frequency == "instant":
             return None
         frequency = preferences.frequency
-        key = window_key(preferences.frequency, fire.due_at, preferences.timezone)
+        key = window_key(preferences, fire.due_at)
     return Window(fire.tenant_id, preferences.user_id, frequency, key, fire.fire_id, fire.day)
 
 
-def window_key(frequency: Frequency, due_at: datetime, zone: str) -> str:
-    """`2026-11-20` or `2026-W47`, in the person's zone."""
-    local = due_at.astimezone(ZoneInfo(zone))
-    if frequency == "weekly":
-        year, week, _ = local.isocalendar()
+def window_key(preferences: Preferences, due_at: datetime) -> str:
+    """`2026-11-20` or `2026-W47`, in the person's zone: the local date, or the ISO week, that the fire is for."""
+    day = _local_day(due_at, ZoneInfo(preferences.timezone), preferences.local_time)
+    if preferences.frequency == "weekly":
+        year, week, _ = day.isocalendar()
         return f"{year}-W{week:02d}"
-    return local.date().isoformat()
+    return day.isoformat()
+
+
+def _local_day(due_at: datetime, zone: ZoneInfo, local_time: str) -> date:
+    """The local date of a due time.
+
+    Where the clock skips the end of a day, a time in the gap comes due as the next day begins, and is the skipped
+    one's still.
+    """
+    local = due_at.astimezone(zone)
+    before = (due_at - timedelta(microseconds=1)).astimezone(zone)
+    skipped = local.utcoffset() != before.utcoffset()
+    if skipped and local.time() < time.fromisoformat(local_time):
+        return before.date()
+    return local.date()
 
 
 def not_before(now: datetime, preferences: Preferences) -> datetime:

@@ -1,7 +1,8 @@
 """From collected CRM accounts to clients, contacts and assignments in the control plane.
 
 The newest collection of a source counts. A client of the tenant file keeps what the file says; the CRM adds its
-own id, contacts and the owner. What the CRM no longer mentions is switched off, if the CRM had put it there.
+own id, contacts and the owner. What the CRM no longer mentions is switched off, if the CRM had put it there; what the
+file no longer mentions, and the CRM does, stays as the CRM has it.
 """
 
 from __future__ import annotations
@@ -133,7 +134,8 @@ def _put_client(
     if found is None:
         client = _new_client(tenant_id, row, {c.client_id for c in known})
         known.append(client)
-    elif found.origin == "crm":
+    elif found.origin == "crm" or not found.is_active:
+        # What the tenant file has dropped, and the CRM still names, is the CRM's from now on.
         client = replace(_new_client(tenant_id, row, set()), client_id=found.client_id)
     else:
         client = replace(found, external_id=row["account_id"])

@@ -13,10 +13,10 @@ from typing import Protocol
 
 from clientlore.clock import days_between
 from clientlore.control import fires, tenants
-from clientlore.control.runs import reap
 from clientlore.errors import ConfigurationError
 from clientlore.ids import new_id
 from clientlore.run_context import Progress, RunContext, Scope, quiet
+from clientlore.runs.reaping import reap
 from clientlore.runs.session import running
 from clientlore.runs.stages import DAILY, STAGES, UNPARTITIONED, run_stage
 from clientlore.workspace import Workspace
@@ -123,7 +123,7 @@ class InlineOrchestrator:
 
     def status(self, *, thorough: bool = False) -> OrchestratorStatus:  # noqa: ARG002 - there are no limits here
         """See `Orchestrator.status`."""
-        dead = reap(self._workspace.control, self._workspace.clock, lambda _run, _why: None)
+        dead = reap(self._workspace, lambda _run, _why: None)
         with self._workspace.control.write() as connection:
             fires.release_stale(connection, self._workspace.audit("inline", "a run died"))
         return OrchestratorStatus("inline", None, "no application found", tuple(dead))

@@ -5,13 +5,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from clientlore.errors import StoreError
+from clientlore.ids import stable_id
 
 _PARTIAL = ".partial-"
+_ABANDONED_SECONDS = 86_400.0
+"""No write takes a day: what another machine left for longer is nobody's."""
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
@@ -22,7 +29,7 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_PARTIAL, suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_mark(), suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise _explain(path, error) from error
     os.close(handle)
@@ -54,11 +61,33 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def sweep_partials(folder: Path) -> int:
-    """Removes temporary files that killed writers left; returns how many. For a folder that nobody writes to now."""
-    found = list(folder.rglob(f"{_PARTIAL}*")) if folder.is_dir() else []
+    """Removes temporary files whose writers are gone; returns how many.
+
+    Their names say which process of which machine wrote them. Those of another machine go when they are a day old.
+    """
+    found = [partial for partial in folder.rglob(f"{_PARTIAL}*") if _is_abandoned(partial)]
     for partial in found:
         _remove(partial)
     return len(found)
+
+
+def _mark() -> str:
+    return f"{_PARTIAL}{_host()}-{os.getpid()}-"
+
+
+def _host() -> str:
+    return stable_id("host", socket.gethostname(), size=4)
+
+
+def _is_abandoned(partial: Path) -> bool:
+    host, _, rest = partial.name.removeprefix(_PARTIAL).partition("-")
+    pid = rest.partition("-")[0]
+    if host == _host() and pid.isdecimal():
+        return not psutil.pid_exists(int(pid))
+    try:
+        return time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def _sync(path: Path) -> None:

@@ -10,13 +10,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from clientlore.errors import BusyError, StoreError
 from clientlore.ids import stable_id
@@ -39,7 +39,7 @@ class TenantLocks(Protocol):
 
         Raises:
             BusyError: Somebody else held it for as long as we may wait.
-            StoreError: It was lost while the block ran, since the server went away.
+            StoreError: It cannot be asked for, or was lost while the block ran, since the server went away.
         """
         ...
 
@@ -86,17 +86,16 @@ class AdvisoryLocks:
     def hold(self, tenant_id: str, who: str, on_wait: OnWait | None = None) -> Iterator[None]:  # noqa: ARG002 - the server knows no holders by name
         """See `TenantLocks.hold`."""
         key = int(stable_id("clientlore-tenant", tenant_id, size=8), 16) - (1 << 63)
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            take = sa.select(sa.func.pg_try_advisory_lock(key))
-            deadline = time.monotonic() + self.timeout
-            waited = False
-            while not connection.execute(take).scalar_one():
-                if not waited and on_wait is not None:
-                    on_wait(f"waiting for tenant '{tenant_id}', which another run is writing")
-                waited = True
-                if time.monotonic() >= deadline:
-                    raise _busy(tenant_id, "another run", self.timeout)
-                time.sleep(0.05)
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(self.engine.connect())
+                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+                self._take(connection, key, tenant_id, on_wait)
+            except sa.exc.DBAPIError as error:
+                raise StoreError(
+                    f"The lock of tenant '{tenant_id}' cannot be asked for: PostgreSQL does not answer",
+                    "Check DATABASE_URL and that the server runs.",
+                ) from error
             give_back = sa.select(sa.func.pg_advisory_unlock(key))
             try:
                 yield
@@ -111,6 +110,20 @@ class AdvisoryLocks:
                     f"The lock of tenant '{tenant_id}' was lost before its work was done",
                     "The connection to PostgreSQL broke; run again, which makes the day anew.",
                 ) from error
+
+    def _take(
+        self, connection: Connection, key: int, tenant_id: str, on_wait: OnWait | None
+    ) -> None:
+        take = sa.select(sa.func.pg_try_advisory_lock(key))
+        deadline = time.monotonic() + self.timeout
+        waited = False
+        while not connection.execute(take).scalar_one():
+            if not waited and on_wait is not None:
+                on_wait(f"waiting for tenant '{tenant_id}', which another run is writing")
+            waited = True
+            if time.monotonic() >= deadline:
+                raise _busy(tenant_id, "another run", self.timeout)
+            time.sleep(0.05)
 
 
 def _holder(note: Path) -> str:
