@@ -29,18 +29,23 @@ def measure(how: str, home: Path, repeats: int) -> list[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder, "home")
             shutil.copytree(home, copy)
-            done = subprocess.run(
-                [sys.executable, "-m", "bench.one_run", how, str(copy)],
-                cwd=ROOT,
-                env={**os.environ, "CLIENTLORE_HOME": str(copy)},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                sys.exit(done.stderr[-4_000:])
-            told.append(json.loads(done.stdout.splitlines()[-1]))
+            told.append(json.loads(one_run(how, copy).splitlines()[-1]))
     return told
+
+
+def one_run(how: str, home: Path) -> str:
+    """What `bench.one_run` prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.one_run", how, str(home)],
+        cwd=ROOT,
+        env={**os.environ, "CLIENTLORE_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(done.stderr[-4_000:])
+    return done.stdout
 
 
 def column(told: list[dict[str, Any]]) -> dict[str, float]:
@@ -66,7 +71,8 @@ def column(told: list[dict[str, Any]]) -> dict[str, float]:
         "checks (Great Expectations with its import)": checks,
         "plots (matplotlib with its import)": plots,
         "what the orchestrator adds": spent,
-        "imports before the run": median(run["imports"] for run in told),
+        "import of LanceDB": median(run["import_lancedb"] for run in told),
+        "other imports before the run": median(run["imports"] for run in told),
         "whole process": median(run["wall"] for run in told),
         "peak memory, MiB": median(run["peak_mib"] for run in told),
     }
@@ -94,6 +100,7 @@ def main() -> None:
         )
         if asked.look_back_days:
             work_look_back(home, asked.look_back_days)
+        one_run("prepare", home)
         columns = {}
         for how in ("dagster", "library"):
             sys.stderr.write(f"{how}: {asked.repeats} runs in fresh processes ...\n")

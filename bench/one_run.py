@@ -1,4 +1,4 @@
-"""One run in this fresh process, with what it cost as JSON: `python -m bench.one_run dagster|library HOME`."""
+"""One run in this fresh process, with what it cost as JSON: `python -m bench.one_run dagster|library|prepare HOME`."""
 
 from __future__ import annotations
 
@@ -71,9 +71,26 @@ def by_library(home: Path) -> dict[str, Any]:
     return {"imports": imported - STARTED, "run": time.perf_counter() - imported, "stages": stages}
 
 
+def prepare(home: Path) -> None:
+    """Makes Dagster's own storage, as the first command in a new home does."""
+    os.environ["CLIENTLORE_HOME"] = str(home)
+    from orchestration.home import instance
+
+    with instance() as opened:
+        opened.get_runs_count()
+
+
 def main() -> None:
     how, home = sys.argv[1], Path(sys.argv[2])
+    if how == "prepare":
+        prepare(home)
+        return
+    import lancedb  # noqa: F401 - imported here, so that it is counted apart
+
+    imported = time.perf_counter() - STARTED
     told = (by_dagster if how == "dagster" else by_library)(home)
+    told["imports"] -= imported
+    told["import_lancedb"] = imported
     told["wall"] = time.perf_counter() - STARTED
     told["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sys.stdout.write(json.dumps(told) + "\n")

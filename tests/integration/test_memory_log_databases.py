@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,8 +17,8 @@ from clientlore.clock import FrozenClock
 from clientlore.control.snapshots import Snapshot
 from clientlore.errors import BusyError
 from clientlore.memory import log
-from clientlore.memory.derive import Wanted, operations_for
-from clientlore.memory.fold import alive, fold, operations_frame
+from clientlore.memory.derive import Wanted, log_before, operations_for
+from clientlore.memory.fold import alive, fold
 from clientlore.memory.log import LOG, Operation, memory_id_for
 from clientlore.memory.store import MemoryStore
 from clientlore.testing.workspaces import open_workspace, put_tenant
@@ -73,7 +74,8 @@ def append(workspace: Workspace, *operations: Operation) -> int:
 
 def read(workspace: Workspace, tenant: str = "acme", **values: Any) -> list[dict[str, Any]]:
     with workspace.control.read() as connection:
-        return log.read(connection, tenant, **values)
+        rows = log.read(connection, tenant, **values).to_dicts()
+    return [{**row, "attributes": json.loads(row["attributes"])} for row in rows]
 
 
 def test_an_operation_comes_back_as_it_went_in(workspace: Workspace) -> None:
@@ -128,8 +130,8 @@ def test_each_tenant_has_its_own_log(workspace: Workspace) -> None:
         assert log.head(connection, "nobody") == 0
         assert log.touched(connection, "acme", 0) == {mine[0]["memory_id"]}
         assert log.touched(connection, "acme", mine[0]["seq"]) == set()
-        assert len(log.of_day(connection, "acme", DAY)) == 1
-        assert log.of_day(connection, "acme", DAY + timedelta(days=1)) == []
+        assert log.touched_by(connection, "acme", DAY) == {mine[0]["memory_id"]}
+        assert log.touched_by(connection, "acme", DAY + timedelta(days=1)) == set()
 
 
 def test_more_operations_than_one_statement_takes_are_appended_in_order(
@@ -148,7 +150,8 @@ def test_a_rerun_appends_nothing_whatever_the_attributes_hold(workspace: Workspa
     snapshot = Snapshot("acme", DAY, "Acme", "live", {}, (), (), {}, (), "", T0)
     for expected in (["add"], [], []):
         with workspace.control.write() as connection:
-            operations = operations_for(connection, snapshot, [wanted])
+            before = log_before(connection, snapshot, [wanted])
+            operations = operations_for(before, snapshot, [wanted])
             log.append(connection, operations, T0)
         assert [op.op for op in operations] == expected
 
@@ -156,17 +159,13 @@ def test_a_rerun_appends_nothing_whatever_the_attributes_hold(workspace: Workspa
 def test_the_log_folds_alike_and_can_be_exported(workspace: Workspace) -> None:
     append(workspace, operation("n1"), operation("n2"))
     append(workspace, operation("n2", op="retract", text=None, kind=None, generation=1))
-    rows = read(workspace)
-    state = alive(fold(operations_frame(rows)))
+    with workspace.control.read() as connection:
+        operations = log.read(connection, "acme")
+    state = alive(fold(operations))
     assert state["text"].to_list() == ["Text of n1"]
-    frame = LOG.frame(
-        [
-            {k: row[k] for k in LOG.schema if k in row}
-            | {"day": DAY, "attributes": str(row["attributes"])}
-            for row in rows
-        ]
-    )
-    assert frame.height == 3
+    exported = log.export(operations, [], DAY)
+    assert exported.schema == LOG.schema
+    assert exported.height == 3
 
 
 def test_an_operation_that_nobody_knows_is_refused_by_the_database(

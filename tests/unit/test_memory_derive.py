@@ -12,13 +12,14 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from clientlore.control import tables as t
 from clientlore.control.engine import ControlPlane
 from clientlore.control.snapshots import Snapshot
 from clientlore.memory import log
-from clientlore.memory.derive import Wanted, operations_for
-from clientlore.memory.fold import alive, fold, operations_frame
+from clientlore.memory.derive import Wanted, log_before, operations_for
+from clientlore.memory.fold import alive, fold
 from clientlore.memory.log import Operation, memory_id_for
 
 DAY = date(2026, 11, 20)
@@ -66,8 +67,15 @@ class Memory:
             taken_at=T0,
         )
         with self.control.write() as connection:
-            operations = operations_for(connection, snapshot, wanted)
+            before = log_before(connection, snapshot, wanted)
+            operations = operations_for(before, snapshot, wanted)
             assert log.append(connection, operations, NOW) == len(operations)
+            every = log.read(connection, self.tenant_id)
+        # Whatever is exported for a day is what the log has for it.
+        assert_frame_equal(
+            log.export(before, operations, day).sort(log.LOG.sort),
+            log.export(every, [], day).sort(log.LOG.sort),
+        )
         return operations
 
     def by_hand(self, op: Any, wanted: Wanted, text: str | None = None) -> None:
@@ -91,9 +99,7 @@ class Memory:
     def texts(self, as_of: datetime | None = None) -> dict[str, str]:
         """The living memories: text by source."""
         with self.control.read() as connection:
-            state = alive(
-                fold(operations_frame(log.read(connection, self.tenant_id)), as_of)
-            ).to_dicts()
+            state = alive(fold(log.read(connection, self.tenant_id), as_of)).to_dicts()
         return {row["sources"][0] if row["sources"] else "hand": row["text"] for row in state}
 
 
@@ -278,12 +284,11 @@ def test_the_log_is_read_in_the_order_of_appending_and_from_a_mark(memory: Memor
     memory.tell([want("event:e1")], NEXT)
     with memory.control.read() as connection:
         rows = log.read(connection, memory.tenant_id)
-        assert [r["origin"] for r in rows] == ["event:e2", "event:e1"]
-        assert [r["origin"] for r in log.read(connection, memory.tenant_id, after=mark)] == [
-            "event:e1"
-        ]
-        assert log.touched(connection, memory.tenant_id, mark) == {rows[1]["memory_id"]}
-        assert [r["origin"] for r in log.of_day(connection, memory.tenant_id, DAY)] == ["event:e2"]
+        assert rows["origin"].to_list() == ["event:e2", "event:e1"]
+        later = log.read(connection, memory.tenant_id, after=mark)
+        assert later["origin"].to_list() == ["event:e1"]
+        assert log.touched(connection, memory.tenant_id, mark) == {rows["memory_id"][1]}
+        assert log.touched_by(connection, memory.tenant_id, DAY) == {rows["memory_id"][0]}
 
 
 def test_reading_more_memories_than_fit_one_query_gives_all_of_them_in_order(
@@ -292,8 +297,8 @@ def test_reading_more_memories_than_fit_one_query_gives_all_of_them_in_order(
     memory.tell([want(f"event:{n}") for n in range(1_001)])
     with memory.control.read() as connection:
         every = log.read(connection, memory.tenant_id)
-        ids = [row["memory_id"] for row in every]
-        assert log.read(connection, memory.tenant_id, memory_ids=ids) == every
+        ids = every["memory_id"].to_list()
+        assert_frame_equal(log.read(connection, memory.tenant_id, memory_ids=ids), every)
         assert len(every) == 1_001
 
 

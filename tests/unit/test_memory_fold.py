@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from clientlore.errors import StoreError
-from clientlore.memory.fold import STATE, alive, canonical, fold, operations_frame
+from clientlore.memory.fold import STATE, alive, fold
+from clientlore.memory.log import OPERATIONS, canonical
 
 T0 = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -35,6 +37,11 @@ def row(seq: int, op: str = "add", **values: Any) -> dict[str, Any]:
         "sources": [f"item:{seq}"] if bears else [],
         **values,
     }
+
+
+def operations_frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    told = [{**row, "attributes": canonical(row["attributes"])} for row in rows]
+    return pl.DataFrame(told, schema=OPERATIONS)
 
 
 def folded(rows: list[dict[str, Any]], as_of: datetime | None = None) -> list[dict[str, Any]]:

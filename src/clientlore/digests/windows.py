@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -31,7 +32,7 @@ class Window:
     fire_id: str
     as_of_day: date
 
-    @property
+    @cached_property
     def window_id(self) -> str:
         """The id, from what makes it unique."""
         return stable_id(self.tenant_id, self.user_id, self.frequency, self.key)

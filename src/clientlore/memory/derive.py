@@ -16,8 +16,8 @@ from sqlalchemy.engine import Connection
 
 from clientlore.control.snapshots import Snapshot
 from clientlore.memory import log
-from clientlore.memory.fold import alive, canonical, fold, operations_frame
-from clientlore.memory.log import Operation, memory_id_for
+from clientlore.memory.fold import alive, fold
+from clientlore.memory.log import Operation, canonical, memory_id_for
 from clientlore.monitoring import raw
 from clientlore.monitoring.events import MEMBERS
 from clientlore.monitoring.relevance import RELEVANCE
@@ -48,18 +48,32 @@ def wanted_of_day(lake: Lake, snapshot: Snapshot) -> list[Wanted]:
     return sorted(found, key=lambda wanted: (wanted.origin, wanted.owner_id))
 
 
-def operations_for(
+def log_before(
     connection: Connection, snapshot: Snapshot, wanted: Sequence[Wanted]
+) -> pl.DataFrame:
+    """The log of every memory that a day calls for or has called for, columns of `log.OPERATIONS`."""
+    tenant_id = snapshot.tenant_id
+    touched = log.touched_by(connection, tenant_id, snapshot.day)
+    touched |= {_memory_id(tenant_id, w) for w in wanted}
+    return log.read(connection, tenant_id, memory_ids=touched)
+
+
+def operations_for(
+    before: pl.DataFrame, snapshot: Snapshot, wanted: Sequence[Wanted]
 ) -> list[Operation]:
-    """The operations by which memory becomes what a day calls for; none where it is so already."""
+    """The operations by which memory becomes what a day calls for; none where it is so already.
+
+    Args:
+        before: From `log_before`.
+        snapshot: The configuration of the day.
+        wanted: What the day calls for.
+    """
     tenant_id, day = snapshot.tenant_id, snapshot.day
-    by_id = {memory_id_for(tenant_id, w.owner_id, w.kind, w.origin): w for w in wanted}
-    touched = {row["memory_id"] for row in log.of_day(connection, tenant_id, day)} | set(by_id)
-    logged = log.read(connection, tenant_id, memory_ids=touched)
-    last_day = {row["memory_id"]: row["origin_day"] for row in logged}
-    before = operations_frame(logged)
-    state = {row["memory_id"]: row for row in fold(before).iter_rows(named=True)}
-    living = set(alive(fold(before))["memory_id"])
+    by_id = {_memory_id(tenant_id, w): w for w in wanted}
+    last_day = dict(before.select("memory_id", "origin_day").iter_rows())
+    folded = fold(before)
+    state = {row["memory_id"]: row for row in folded.iter_rows(named=True)}
+    living = set(alive(folded)["memory_id"])
     latest = max((w.recorded_at for w in wanted), default=None)
     operations: list[Operation] = []
     for memory_id, want in by_id.items():
@@ -113,6 +127,10 @@ def operations_for(
             )
         )
     return operations
+
+
+def _memory_id(tenant_id: str, wanted: Wanted) -> str:
+    return memory_id_for(tenant_id, wanted.owner_id, wanted.kind, wanted.origin)
 
 
 def _ours(held: Mapping[str, Any]) -> bool:

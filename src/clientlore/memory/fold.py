@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
 import polars as pl
 
 from clientlore.errors import StoreError
 from clientlore.storage.lake import UTC_TIME, columns
 
-OPERATIONS = columns(
-    {
-        "seq": pl.Int64,
-        "tenant_id": pl.String,
-        "owner_id": pl.String,
-        "memory_id": pl.String,
-        "op": pl.String,
-        "kind": pl.String,
-        "text": pl.String,
-        "attributes": pl.String,
-        "valid_from": UTC_TIME,
-        "valid_to": UTC_TIME,
-        "recorded_at": UTC_TIME,
-        "actor": pl.String,
-        "sources": pl.List(pl.String),
-    }
-)
 STATE = columns(
     {
         "tenant_id": pl.String,
@@ -51,25 +31,11 @@ _BEARS_CONTENT = ("add", "revise")
 _KNOWN = (*_BEARS_CONTENT, "supersede", "retract")
 
 
-def operations_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
-    """Log rows as a frame; attributes become canonical JSON."""
-    told = [
-        {**{name: row[name] for name in OPERATIONS}, "attributes": canonical(row["attributes"])}
-        for row in rows
-    ]
-    return pl.DataFrame(told, schema=OPERATIONS, orient="row")
-
-
-def canonical(attributes: Mapping[str, Any]) -> str:
-    """Attributes as JSON in one fixed form."""
-    return json.dumps(dict(attributes), sort_keys=True, ensure_ascii=False)
-
-
 def fold(operations: pl.DataFrame, as_of: datetime | None = None) -> pl.DataFrame:
     """Every memory as it stands, retracted ones too (their `last_op` says so), by id.
 
     Args:
-        operations: Columns of `OPERATIONS`, in any order.
+        operations: Columns of `log.OPERATIONS`, in any order.
         as_of: What was recorded later is left out.
 
     Raises:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any, Literal
 
 import polars as pl
@@ -16,6 +18,30 @@ from clientlore.control.engine import insert_ignore
 from clientlore.ids import stable_id
 from clientlore.storage.lake import UTC_TIME, Table, columns
 
+OPERATIONS = columns(
+    {
+        "seq": pl.Int64,
+        "op_id": pl.String,
+        "tenant_id": pl.String,
+        "owner_id": pl.String,
+        "memory_id": pl.String,
+        "op": pl.String,
+        "kind": pl.String,
+        "text": pl.String,
+        "attributes": pl.String,
+        "valid_from": UTC_TIME,
+        "valid_to": UTC_TIME,
+        "recorded_at": UTC_TIME,
+        "appended_at": UTC_TIME,
+        "actor": pl.String,
+        "reason": pl.String,
+        "origin": pl.String,
+        "origin_day": pl.Date,
+        "generation": pl.Int32,
+        "sources": pl.List(pl.String),
+    }
+)
+"""The log as a frame; attributes are canonical JSON."""
 Op = Literal["add", "revise", "supersede", "retract"]
 
 LOG = Table(
@@ -76,7 +102,7 @@ class Operation:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def op_id(self) -> str:
         """Hash of origin, content and generation."""
         told = sorted((key, str(value)) for key, value in self.attributes.items())
@@ -99,32 +125,52 @@ def memory_id_for(tenant_id: str, owner_id: str, kind: str, origin: str) -> str:
     return stable_id("memory", tenant_id, owner_id, kind, origin)
 
 
+def canonical(attributes: Mapping[str, Any]) -> str:
+    """Attributes as JSON in one fixed form."""
+    return json.dumps(dict(attributes), sort_keys=True, ensure_ascii=False)
+
+
 def append(connection: Connection, operations: Sequence[Operation], now: datetime) -> int:
     """Appends operations; returns how many were new."""
     rows = [
-        {
-            "op_id": op.op_id,
-            "tenant_id": op.tenant_id,
-            "owner_id": op.owner_id,
-            "memory_id": op.memory_id,
-            "op": op.op,
-            "kind": op.kind,
-            "text": op.text,
-            "attributes": dict(op.attributes),
-            "valid_from": op.valid_from,
-            "valid_to": op.valid_to,
-            "recorded_at": op.recorded_at,
-            "appended_at": now,
-            "actor": op.actor,
-            "reason": op.reason,
-            "origin": op.origin,
-            "origin_day": op.origin_day,
-            "generation": op.generation,
-            "sources": list(op.sources),
-        }
-        for op in operations
+        {**_row(op), "attributes": dict(op.attributes), "appended_at": now} for op in operations
     ]
     return insert_ignore(connection, t.memory_log, rows)
+
+
+def export(before: pl.DataFrame, operations: Sequence[Operation], day: date) -> pl.DataFrame:
+    """The part of the log that a day gave rise to, columns of `LOG`.
+
+    Args:
+        before: The log before this run, as far as the day touches it.
+        operations: What this run appended.
+        day: The day.
+    """
+    rows = [{**_row(op), "attributes": canonical(op.attributes)} for op in operations]
+    fresh = _from_columns({name: [row.get(name) for row in rows] for name in OPERATIONS})
+    told = pl.concat([before, fresh]).filter(pl.col("origin_day") == day)
+    return told.rename({"origin_day": "day"}).select(list(LOG.schema))
+
+
+def _row(op: Operation) -> dict[str, Any]:
+    return {
+        "op_id": op.op_id,
+        "tenant_id": op.tenant_id,
+        "owner_id": op.owner_id,
+        "memory_id": op.memory_id,
+        "op": op.op,
+        "kind": op.kind,
+        "text": op.text,
+        "valid_from": op.valid_from,
+        "valid_to": op.valid_to,
+        "recorded_at": op.recorded_at,
+        "actor": op.actor,
+        "reason": op.reason,
+        "origin": op.origin,
+        "origin_day": op.origin_day,
+        "generation": op.generation,
+        "sources": list(op.sources),
+    }
 
 
 def head(connection: Connection, tenant_id: str) -> int:
@@ -141,8 +187,8 @@ def read(
     *,
     memory_ids: Collection[str] | None = None,
     after: int = 0,
-) -> list[dict[str, Any]]:
-    """Operations of a tenant in the order in which they were appended.
+) -> pl.DataFrame:
+    """Operations of a tenant, columns of `OPERATIONS`, in the order in which they were appended.
 
     Args:
         connection: Any.
@@ -150,19 +196,15 @@ def read(
         memory_ids: Only those on these memories.
         after: Only those with a greater sequence number.
     """
-    query = (
-        sa.select(t.memory_log)
-        .where(t.memory_log.c.tenant_id == tenant_id, t.memory_log.c.seq > after)
-        .order_by(t.memory_log.c.seq)
-    )
+    query = _SELECT.where(t.memory_log.c.tenant_id == tenant_id, t.memory_log.c.seq > after)
     if memory_ids is None:
-        return [dict(row) for row in connection.execute(query).mappings()]
-    rows: list[dict[str, Any]] = []
+        return _frame(connection.execute(query).all()).sort("seq")
+    rows: list[sa.Row[Any]] = []
     ids = sorted(memory_ids)
     for start in range(0, len(ids), 500):
         part = query.where(t.memory_log.c.memory_id.in_(ids[start : start + 500]))
-        rows += [dict(row) for row in connection.execute(part).mappings()]
-    return sorted(rows, key=lambda row: row["seq"])
+        rows += connection.execute(part).all()
+    return _frame(rows).sort("seq")
 
 
 def touched(connection: Connection, tenant_id: str, after: int) -> set[str]:
@@ -176,11 +218,26 @@ def touched(connection: Connection, tenant_id: str, after: int) -> set[str]:
     )
 
 
-def of_day(connection: Connection, tenant_id: str, day: date) -> list[dict[str, Any]]:
-    """The operations that the sources of a day gave rise to."""
-    query = (
-        sa.select(t.memory_log)
-        .where(t.memory_log.c.tenant_id == tenant_id, t.memory_log.c.origin_day == day)
-        .order_by(t.memory_log.c.seq)
+def touched_by(connection: Connection, tenant_id: str, day: date) -> set[str]:
+    """The memories on which the sources of a day called for something."""
+    query = sa.select(t.memory_log.c.memory_id).where(
+        t.memory_log.c.tenant_id == tenant_id, t.memory_log.c.origin_day == day
     )
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return set(connection.execute(query.distinct()).scalars())
+
+
+_SELECT = sa.select(*(t.memory_log.c[name] for name in OPERATIONS))
+
+
+def _frame(rows: Sequence[sa.Row[Any]]) -> pl.DataFrame:
+    values: dict[str, Sequence[Any]] = dict.fromkeys(OPERATIONS, ())
+    if rows:
+        values = dict(zip(OPERATIONS, zip(*rows, strict=True), strict=True))
+    return _from_columns({**values, "attributes": [canonical(a) for a in values["attributes"]]})
+
+
+def _from_columns(values: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
+    # A log of 100,000 rows as dictionaries would cost more than everything that is done with it.
+    return pl.DataFrame(
+        [pl.Series(name, values[name], dtype) for name, dtype in OPERATIONS.items()]
+    )

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from clientlore.errors import BusyError, ConfigurationError, StoreError
 from clientlore.memory import log
-from clientlore.memory.fold import alive, fold, operations_frame
+from clientlore.memory.fold import alive, fold
 from clientlore.providers.judging import Embedder
 from clientlore.storage.files import write_bytes
 from clientlore.storage.vectors import quoted
@@ -132,8 +132,8 @@ class MemoryStore:
     def state(self, tenant_id: str, as_of: datetime | None = None) -> pl.DataFrame:
         """The memories of a tenant as they stand now, or as they were known at an instant; from the log alone."""
         with self._workspace.control.read() as connection:
-            rows = log.read(connection, tenant_id)
-        return alive(fold(operations_frame(rows), as_of))
+            operations = log.read(connection, tenant_id)
+        return alive(fold(operations, as_of))
 
     def update(self, tenant_id: str, *, rebuild: bool = False) -> IndexState:
         """Brings the index up to the log. The caller holds the tenant's lock.
@@ -152,8 +152,10 @@ class MemoryStore:
             head = log.head(connection, tenant_id)
             table = self._open(tenant_id) if mark.seq else None
             changed = set() if table is None else log.touched(connection, tenant_id, mark.seq)
-            rows = log.read(connection, tenant_id, memory_ids=None if table is None else changed)
-        state = fold(operations_frame(rows))
+            operations = log.read(
+                connection, tenant_id, memory_ids=None if table is None else changed
+            )
+        state = fold(operations)
         living = alive(state)
         try:
             if table is None:
@@ -175,7 +177,7 @@ class MemoryStore:
                 f"Run `clientlore memory rebuild --tenant {tenant_id}`.",
             ) from error
         self._set_mark(tenant_id, mark)
-        return IndexState(count, len(rows), rebuilt, head)
+        return IndexState(count, operations.height, rebuilt, head)
 
     def search(
         self,

@@ -141,7 +141,7 @@ def collect(
         )
         for source in wanted
     ]
-    answers = _run(_ask_all(ctx, asks))
+    answers = _run(_ask_all(ctx, asks)) if asks else []
     seen = raw.seen_bodies(workspace.lake, tenant.tenant_id, day)
     outcomes = [_only_unseen(outcome, seen) for outcome in answers]
     rows = _store(ctx, tenant.tenant_id, day, table, outcomes)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import functools
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -176,6 +178,12 @@ class Http:
         return PermanentError(where, "Check the feed's address in a browser.")
 
 
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates that are trusted, read once: it costs more than most of what is then asked."""
+    return httpx.create_ssl_context()
+
+
 def open_client(timeout: float, **options: Any) -> httpx.AsyncClient:
     """The client behind `Http`: pooled, trusting the proxies of the environment.
 
@@ -184,7 +192,11 @@ def open_client(timeout: float, **options: Any) -> httpx.AsyncClient:
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return httpx.AsyncClient(
-        timeout=timeout, max_redirects=5, limits=httpx.Limits(max_connections=100), **options
+        verify=_trusted(),
+        timeout=timeout,
+        max_redirects=5,
+        limits=httpx.Limits(max_connections=100),
+        **options,
     )
 
 

@@ -16,7 +16,6 @@ from clientlore.digests.closing import close_windows, sender_of
 from clientlore.errors import StoreError
 from clientlore.memory import derive
 from clientlore.memory import log as memory_log
-from clientlore.memory.fold import canonical
 from clientlore.memory.store import MemoryStore
 from clientlore.monitoring import collect as collecting
 from clientlore.monitoring import events as eventing
@@ -159,16 +158,10 @@ def memory_operations(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     snapshot = _snapshot(ctx, tenant, day)
     wanted = derive.wanted_of_day(workspace.lake, snapshot)
     with workspace.control.write() as connection:
-        operations = derive.operations_for(connection, snapshot, wanted)
+        before = derive.log_before(connection, snapshot, wanted)
+        operations = derive.operations_for(before, snapshot, wanted)
         appended = memory_log.append(connection, operations, workspace.clock.now())
-        logged = memory_log.of_day(connection, tenant.tenant_id, day)
-    frame = memory_log.LOG.frame(
-        [
-            {name: row[name] for name in memory_log.LOG.schema if name in row}
-            | {"day": day, "attributes": canonical(row["attributes"])}
-            for row in logged
-        ]
-    )
+    frame = memory_log.export(before, operations, day)
     written = workspace.lake.write(memory_log.LOG, tenant.tenant_id, day, frame)
     mark_batches(ctx, tenant, day, raw.CRM_ACTIVITIES, "PROCESSED")
     by_op = {f"{op}s": sum(o.op == op for o in operations) for op in ("add", "revise", "retract")}
