@@ -14,7 +14,8 @@ import pytest
 from clientlore.clock import FrozenClock
 from clientlore.control import clients, quarantine, snapshots, sources, tenants
 from clientlore.monitoring import raw
-from clientlore.monitoring.collect import SourceOutcome, collect
+from clientlore.monitoring.asking import SourceOutcome
+from clientlore.monitoring.collect import collect
 from clientlore.monitoring.events import fold_day
 from clientlore.run_context import RunContext
 from clientlore.runs import work

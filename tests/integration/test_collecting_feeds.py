@@ -17,7 +17,8 @@ from clientlore.control import clients, sources, tenants
 from clientlore.errors import ConfigurationError
 from clientlore.ids import sha256
 from clientlore.monitoring import raw
-from clientlore.monitoring.collect import Collected, SourceOutcome, collect
+from clientlore.monitoring.asking import SourceOutcome
+from clientlore.monitoring.collect import Collected, collect
 from clientlore.run_context import RunContext, Scope
 from clientlore.testing.feeds import Answer, Entry, FeedServer, rss
 from clientlore.testing.workspaces import open_workspace, put_tenant

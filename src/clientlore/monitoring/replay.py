@@ -13,7 +13,7 @@ from clientlore.control.audit import Audit
 from clientlore.errors import BadDataError, NotFoundError
 from clientlore.ids import stable_id
 from clientlore.monitoring import raw
-from clientlore.monitoring.collect import parse
+from clientlore.monitoring.asking import parse
 from clientlore.providers.base import Parsed
 from clientlore.run_context import RunContext
 from clientlore.workspace import Workspace

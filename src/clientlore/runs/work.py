@@ -20,6 +20,7 @@ from clientlore.memory.store import MemoryStore
 from clientlore.monitoring import collect as collecting
 from clientlore.monitoring import events as eventing
 from clientlore.monitoring import raw
+from clientlore.monitoring.asking import SourceOutcome
 from clientlore.monitoring.crm_sync import sync_accounts
 from clientlore.monitoring.relevance import RELEVANCE, RulesScorer, relevance_of_day
 from clientlore.run_context import RunContext
@@ -316,7 +317,7 @@ def _asks_all(ctx: RunContext) -> bool:
     return ctx.scope.collect and not ctx.scope.clients
 
 
-def _say(outcome: collecting.SourceOutcome) -> str:
+def _say(outcome: SourceOutcome) -> str:
     who = outcome.source.client_id or outcome.source.source_id
     return f"{who}: {outcome.error}"
 
