@@ -274,6 +274,21 @@ def test_doctor_finds_what_cannot_work_and_says_what_to_do(
     assert "SMTP_PORT" in typed("doctor", status=1).err
 
 
+def test_doctor_finds_a_file_that_was_changed_and_a_run_mends_it(
+    typed: Typed, own_tenant: FeedServer, tmp_path: Path
+) -> None:
+    typed("run")
+    assert ("files of acme", "ok") in {
+        (f["subject"], f["verdict"]) for f in typed("doctor", "--json").json
+    }
+    for name in ("event_members", "relevance"):
+        (file,) = (tmp_path / "home" / "lake" / "core" / name).rglob("*.parquet")
+        file.write_bytes(file.read_bytes() + b"x")
+        assert "not what was written" in typed("doctor", status=1).out
+        typed("run", "--no-collect")
+        typed("doctor")
+
+
 def test_clients_come_from_a_csv_and_bad_rows_are_named(
     typed: Typed, own_tenant: FeedServer, tmp_path: Path
 ) -> None:

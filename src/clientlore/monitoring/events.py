@@ -171,8 +171,19 @@ def write(lake: Lake, snapshot: Snapshot, folded: Folded) -> Written:
     """
     members = lake.write(MEMBERS, snapshot.tenant_id, snapshot.day, folded.members)
     written = lake.write(EVENTS, snapshot.tenant_id, snapshot.day, folded.events)
-    both = sha256(f"{members.sha}{written.sha}".encode())
-    return replace(written, sha=both, changed=members.changed or written.changed)
+    return replace(
+        written, sha=_both(members.sha, written.sha), changed=members.changed or written.changed
+    )
+
+
+def stored_sha(lake: Lake, tenant_id: str, day: date) -> str | None:
+    """The SHA-256 that `write` said of what is stored; None where a file is missing."""
+    members, events = (lake.sha(table, tenant_id, day) for table in (MEMBERS, EVENTS))
+    return _both(members, events) if members and events else None
+
+
+def _both(members: str, events: str) -> str:
+    return sha256(f"{members}{events}".encode())
 
 
 def look_back_days(day: date) -> list[date]:

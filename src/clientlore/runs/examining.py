@@ -5,15 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
-from clientlore.control import migrate, sources, tenants
+from clientlore.control import ledger, migrate, sources, tenants
 from clientlore.control.model import Tenant
+from clientlore.digests.matches import MATCHES
 from clientlore.errors import ClientloreError
+from clientlore.memory.log import LOG
+from clientlore.monitoring import events as eventing
+from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.providers.registry import KINDS
 from clientlore.runs.orchestrator import Orchestrator
+from clientlore.runs.tables import CONFIG_SNAPSHOT
+from clientlore.storage.lake import Lake, Table
 from clientlore.workspace import Workspace
 
+CHECKED_DAYS = 7
+_FILES = {table.key: table for table in (CONFIG_SNAPSHOT, eventing.EVENTS, RELEVANCE, LOG, MATCHES)}
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 
 
@@ -82,6 +91,7 @@ def _tenants(workspace: Workspace) -> Iterator[Finding]:
     for tenant in known:
         yield from _providers(tenant, kinds[tenant.tenant_id])
         yield _mail(workspace, tenant)
+        yield _files(workspace, tenant)
         if tenant.status == "held":
             yield Finding(
                 "no",
@@ -129,6 +139,39 @@ def _mail(workspace: Workspace, tenant: Tenant) -> Finding:
             "Set SMTP_FROM_EMAIL, SMTP_HOST, SMTP_USERNAME and SMTP_PASSWORD.",
         )
     return Finding("ok", subject, f"sent by {smtp.host}:{smtp.port} as {smtp.from_email}")
+
+
+def _files(workspace: Workspace, tenant: Tenant) -> Finding:
+    """Whether the newest days' files are what their runs wrote, by checksum."""
+    subject = f"files of {tenant.tenant_id}"
+    with workspace.control.read() as connection:
+        rows = ledger.days_of(connection, tenant.tenant_id)
+    newest = sorted({row["day"] for row in rows})[-CHECKED_DAYS:]
+    written = {
+        (row["day"], row["stage"]): row["content_sha"]
+        for row in rows
+        if row["day"] in newest and row["content_sha"] and row["stage"] in _FILES
+    }
+    differing = {
+        day
+        for (day, stage), sha in written.items()
+        if _stored(workspace.lake, _FILES[stage], tenant.tenant_id, day) != sha
+    }
+    if not differing:
+        return Finding("ok", subject, f"{len(written)} are as they were written")
+    days = ", ".join(str(day) for day in sorted(differing))
+    return Finding(
+        "no",
+        subject,
+        f"some are missing or not what was written: {days}",
+        "`clientlore run --no-collect --from DAY` makes the days again from what is stored.",
+    )
+
+
+def _stored(lake: Lake, table: Table, tenant_id: str, day: date) -> str | None:
+    if table is eventing.EVENTS:
+        return eventing.stored_sha(lake, tenant_id, day)
+    return lake.sha(table, tenant_id, day)
 
 
 def _orchestrator(orchestrator: Orchestrator) -> list[Finding]:

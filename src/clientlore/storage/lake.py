@@ -97,6 +97,13 @@ class Lake:
         path = self.folder(table, tenant_id, day) / PART
         return self._put(path, frame)
 
+    def sha(self, table: Table, tenant_id: str, day: date) -> str | None:
+        """SHA-256 of the file of a derived (day, tenant), as `write` said it; None where there is none."""
+        try:
+            return sha256((self.folder(table, tenant_id, day) / PART).read_bytes())
+        except FileNotFoundError:
+            return None
+
     def append_raw(
         self, table: Table, tenant_id: str, day: date, batch_id: str, frame: pl.DataFrame
     ) -> Written:
