@@ -23,6 +23,7 @@ _COMMANDS: Mapping[str, str] = {
     "doctor": "doctor:doctor",
     "digest": "reading:digest",
     "search": "reading:search",
+    "dossier": "showing:dossier",
     "trace": "reading:trace",
     "explain": "reading:explain",
     "schedule": "operating:schedule",
