@@ -24,6 +24,7 @@ _COMMANDS: Mapping[str, str] = {
     "digest": "reading:digest",
     "search": "reading:search",
     "dossier": "showing:dossier",
+    "page": "showing:page",
     "trace": "reading:trace",
     "explain": "reading:explain",
     "schedule": "operating:schedule",
