@@ -7,10 +7,12 @@ import json
 import shutil
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+import httpx
 from websockets.sync.client import ClientConnection, connect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -54,6 +56,7 @@ class Browser:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        self._open = ExitStack()
         self._socket: ClientConnection | None = None
         self._asked = 0
         self.requested: list[str] = []
@@ -138,20 +141,15 @@ class Browser:
             assert self._process.poll() is None, "Chromium ended"
             assert time.monotonic() < deadline, "Chromium did not start"
             time.sleep(0.05)
-        number, path = port.read_text().splitlines()
-        self._socket = connect(f"ws://127.0.0.1:{number}{path}", max_size=None, proxy=None)
-        target = self.ask("Target.getTargets")["targetInfos"]
-        page = next(t["targetId"] for t in target if t["type"] == "page")
-        self._socket.close()
-        self._socket = connect(
-            f"ws://127.0.0.1:{number}/devtools/page/{page}", max_size=None, proxy=None
-        )
+        number = port.read_text().splitlines()[0]
+        listed = httpx.get(f"http://127.0.0.1:{number}/json/list", trust_env=False).json()
+        address = next(x["webSocketDebuggerUrl"] for x in listed if x["type"] == "page")
+        self._socket = self._open.enter_context(connect(address, max_size=None, proxy=None))
         for domain in ("Page", "Network", "Log"):
             self.ask(f"{domain}.enable")
 
     def _stop(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
+        self._open.close()
         self._process.terminate()
         try:
             self._process.wait(timeout=10)

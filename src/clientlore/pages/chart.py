@@ -21,12 +21,6 @@ LABELS = {
     "passed": "wanted by somebody",
     "mailed": "mailed",
 }
-_LOST = {
-    "events": "told before",
-    "relevant": "not about a client",
-    "passed": "wanted by nobody",
-    "mailed": "no room or told before",
-}
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,7 @@ class Bar:
 
     Attributes:
         width: Of what is left; `before`: of what the step before had.
-        lost: How many fewer than the step before, and why; none where it is not fewer.
+        lost: How many fewer than the step before; none where it is not fewer.
     """
 
     step: str
@@ -45,7 +39,6 @@ class Bar:
     width: float
     before: float
     lost: int
-    why: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +74,6 @@ def draw(flows: Sequence[DayFlow]) -> list[Drawing]:
                     width=scaled(count),
                     before=max(scaled(before), scaled(count)),
                     lost=lost,
-                    why=_LOST.get(step, "") if lost else "",
                 )
             )
         drawings.append(Drawing(flow.day, WIDTH, ROW * len(STEPS), tuple(bars)))

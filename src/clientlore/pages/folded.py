@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -125,15 +124,14 @@ def differences(first: str, later: str) -> tuple[tuple[Segment, ...], tuple[Segm
     right: list[Segment] = []
     for what, a0, a1, b0, b1 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         if a1 > a0:
-            left.append(("".join(a[a0:a1]), what != "equal"))
+            left.append((" ".join(a[a0:a1]), what != "equal"))
         if b1 > b0:
-            right.append(("".join(b[b0:b1]), what != "equal"))
+            right.append((" ".join(b[b0:b1]), what != "equal"))
     return tuple(left), tuple(right)
 
 
 def _words(text: str) -> list[str]:
-    """Words with the space behind each, so that they can be put together again."""
-    found = re.findall(r"\S+\s*", text)
+    found = text.split()
     return found if len(found) <= _MOST_WORDS else [*found[:_MOST_WORDS], "…"]
 
 
