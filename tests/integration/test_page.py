@@ -380,6 +380,25 @@ def test_nothing_sticks_out_and_everything_is_read_easily(
         )
 
 
+@pytest.mark.parametrize("width", [640, 360])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_mail_fits_and_is_read_easily_as_the_reader_sees_it(
+    browser: Browser, html: str, tmp_path: Path, width: int, scheme: Scheme
+) -> None:
+    file = tmp_path / "mail.html"
+    file.write_text(srcdocs(html)[SCHEMES.index(scheme)])
+    # The browser prefers the other colours: what is shown must not depend on it.
+    browser.open(file, width, "dark" if scheme == "light" else "light")
+    assert browser.evaluate("document.documentElement.scrollWidth") == width
+    assert browser.evaluate(OVERFLOW) == []
+    texts = [pair.split("|") for pair, _ in browser.evaluate(TEXTS)]
+    assert len(texts) >= 4
+    for ink, paper in texts:
+        assert contrast(hexed(ink), hexed(paper)) >= 4.5, (ink, paper)
+    body = hexed(browser.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert (contrast(body, "#000000") > 10) == (scheme == "light")
+
+
 def test_the_browser_asks_for_nothing_but_the_page(browser: Browser, page: Path) -> None:
     browser.open(page, 1200, "light")
     browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
