@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.deliver import deliveries
-from assets.remember import memories
+from assets.remember import dossiers, memories
 from assets.showing import check_specs, key_of, materialize_stage
 from clientlore.runs.session import Session
 
@@ -13,7 +13,7 @@ OWNERS = ["team:platform"]
 
 @dg.asset(
     key=key_of("out/run_ledger"),
-    deps=[memories, deliveries],
+    deps=[memories, dossiers, deliveries],
     group_name=GROUP,
     kinds={"parquet"},
     owners=OWNERS,

@@ -45,3 +45,19 @@ def memories(
     embedder: EmbedderResource,
 ) -> dg.MaterializeResult:
     return materialize_stage(context, run, "core/memories", embedder=embedder.embedder())
+
+
+@dg.asset(
+    key=key_of("out/dossiers"),
+    deps=[memory_log],
+    group_name=GROUP,
+    kinds={"markdown"},
+    owners=OWNERS,
+    check_specs=check_specs("out/dossiers"),
+    description="A row is a Markdown file about a client or a contact: who they are, what happened, what is known "
+    "and since when, with its sources. Generated from memory and events, checksummed, and never the truth.",
+)
+def dossiers(
+    context: dg.AssetExecutionContext, run: dg.ResourceParam[Session]
+) -> dg.MaterializeResult:
+    return materialize_stage(context, run, "out/dossiers")

@@ -25,8 +25,8 @@ reprocess_days = dg.define_asset_job(
 refresh_outputs = dg.define_asset_job(
     "refresh_outputs",
     selection=_ONCE | dg.AssetSelection.assets(key_of("out/store_health")),
-    description="Everything that has no day, once: memory index, waiting mail, run ledger, health of the stores. For "
-    "the end of a batch of days.",
+    description="Everything that has no day, once: memory index, dossiers, waiting mail, run ledger, health of the "
+    "stores. For the end of a batch of days.",
 )
 send_waiting_mail = dg.define_asset_job(
     "send_waiting_mail",

@@ -106,6 +106,16 @@ class Settings(BaseModel):
         """Folder into which mail is written where it does not leave."""
         return self.mail_path or self.home / "mail"
 
+    @property
+    def dossiers(self) -> Path:
+        """Folder of the generated Markdown files about clients and contacts, one folder per tenant."""
+        return self.home / "dossiers"
+
+    @property
+    def pages(self) -> Path:
+        """Folder of the generated HTML pages, one folder per tenant."""
+        return self.home / "pages"
+
 
 # environment name -> path in `Settings`
 VARIABLES: Mapping[str, tuple[str, ...]] = {

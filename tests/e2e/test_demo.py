@@ -98,3 +98,20 @@ def test_what_the_demo_suggests_works(commands: Commands) -> None:
     assert "The bytes are those that were stored" in traced
     assert commands.json("search", "new plant", "--tenant", "demo")["mode"] == "lexical"
     assert str(commands.home / "mail") in told
+    dossier = commands.run("dossier", "Harbor Foods, Inc.", "--tenant", "demo").stdout
+    file = commands.home / "dossiers" / "demo" / "clients" / "harbor-foods-inc.md"
+    assert dossier == file.read_text()
+
+
+def test_the_demo_ends_with_a_page_to_open(commands: Commands) -> None:
+    told = commands.run("demo").stdout
+    page = commands.home / "pages" / "demo" / "index.html"
+    assert f"Open this in a browser: {page.as_uri()}" in told
+    html = page.read_text()
+    assert (
+        html.count("<iframe ") == 2 * len(list(commands.home.joinpath("mail").glob("*.eml"))) == 18
+    )
+    assert html.count('<figure class="day">') == 3
+    before = page.read_bytes()
+    assert commands.json("page", "--tenant", "demo") == {"page": str(page)}
+    assert page.read_bytes() == before

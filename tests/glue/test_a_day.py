@@ -227,6 +227,39 @@ def test_an_own_scorer_judges_and_its_name_stands_on_every_row(
     assert rows["score"].unique().to_list() == [1.0]
 
 
+def test_dossiers_follow_a_day_and_an_edit_by_hand_is_named_by_a_check(
+    tenant: Workspace, run_job: RunJob
+) -> None:
+    assert run_job("client_monitoring").success
+    files = sorted(tenant.settings.dossiers.rglob("*.md"))
+    assert len(files) >= 3
+    first = tenant.settings.dossiers / "acme" / "clients" / "harbor-foods.md"
+    before = first.read_text()
+    first.write_text(before + "my note\n")
+    result = run_job("refresh_outputs", None)
+    assert result.success
+    made = {
+        e.asset_key.to_user_string(): e.materialization.metadata
+        for e in result.get_asset_materialization_events()
+        if e.asset_key
+    }["out/dossiers"]
+    counted = {name: made[name].value for name in ("changed", "unchanged", "edited")}
+    assert counted == {"changed": 1, "unchanged": len(files) - 1, "edited": 1}
+    assert made["files"].value == str(tenant.settings.dossiers)
+    checks = {
+        check.check_name: (check.passed, check.description)
+        for check in result.get_asset_check_evaluations()
+        if check.asset_key.to_user_string() == "out/dossiers"
+    }
+    passed, description = checks["untouched"]
+    assert not passed
+    assert "clients/harbor-foods.md was edited by hand" in str(description)
+    assert checks["tenants_done"][0]
+    assert first.read_text() == before
+    kept = list((tenant.settings.dossiers / "acme" / "set-aside").iterdir())
+    assert [path.read_text() for path in kept] == [before + "my note\n"]
+
+
 @pytest.mark.parametrize("stage", ["core/events"])
 def test_the_ledger_says_what_is_true_about_each_day(
     tenant: Workspace, run_job: RunJob, stage: str

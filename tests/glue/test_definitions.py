@@ -28,6 +28,7 @@ def test_the_names_that_people_rely_on_do_not_change_unexpectedly() -> None:
         "core/memory_log",
         "core/relevance",
         "out/deliveries",
+        "out/dossiers",
         "out/matches",
         "out/run_ledger",
         "out/store_health",

@@ -267,3 +267,7 @@ def test_nothing_of_a_tenant_is_in_another_tenants_files(
     for path in tenant.lake.root.rglob("*.parquet"):
         owner = path.parent.name.removeprefix("tenant=")
         assert pl.read_parquet(path)["tenant_id"].unique().to_list() in ([owner], []), path
+    for path in tenant.settings.dossiers.rglob("*.md"):
+        owner = path.relative_to(tenant.settings.dossiers).parts[0]
+        assert f"\ntenant: {owner}\n" in path.read_text()
+    assert {p.name for p in tenant.settings.dossiers.iterdir()} == {"acme", "other"}

@@ -23,6 +23,8 @@ _COMMANDS: Mapping[str, str] = {
     "doctor": "doctor:doctor",
     "digest": "reading:digest",
     "search": "reading:search",
+    "dossier": "showing:dossier",
+    "page": "showing:page",
     "trace": "reading:trace",
     "explain": "reading:explain",
     "schedule": "operating:schedule",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clientlore.cli.common import json_option, opened, parse_day, say_json, say_table
+from clientlore.cli.common import json_option, one_tenant, opened, parse_day, say_json, say_table
 
 if TYPE_CHECKING:
     from clientlore.runs.orchestrator import RunResult
@@ -151,6 +151,7 @@ def demo(days: int, as_json: bool) -> None:
     from clientlore.cli.common import audit_of
     from clientlore.control.apply import apply_tenant_file
     from clientlore.control.tenant_file import parse_tenant_file
+    from clientlore.pages.writing import write_page
     from clientlore.run_context import Scope
     from clientlore.runs.orchestrator import RunRequest
 
@@ -171,14 +172,16 @@ def demo(days: int, as_json: bool) -> None:
         )
         results = _launch(workspace, request, quiet=as_json)
         summary = summarise(workspace, results)
+        tenant = one_tenant(workspace, wanted.tenant)
         mail, home = workspace.settings.mail, workspace.settings.home
+        page = write_page(workspace, tenant, days=days) if _status(results) != 1 else None
     if as_json:
-        say_json({**summary, "mail": str(mail)})
+        say_json({**summary, "mail": str(mail), "page": str(page) if page else None})
     else:
         _say_summary(summary)
-        click.echo(
-            f"\nThe mails lie in {mail} (open one in a mail reader). Everything is under {home}.\n"
-        )
+        if page is not None:
+            click.echo(f"\nOpen this in a browser: {page.as_uri()}")
+        click.echo(f"\nThe mails lie in {mail}. Everything is under {home}.\n")
         click.echo("Worth trying:")
         click.echo(
             f"  clientlore digest show --tenant {wanted.tenant} --user {wanted.users[0].handle}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -163,6 +163,24 @@ def index_is_whole(duplicates: dict[str, list[str]], behind: dict[str, int]) -> 
         else f"keys twice: {twice or 'none'}; operations behind: {late or 'none'}; "
         "run `clientlore memory rebuild`",
         details={"twice": twice, "behind": late},
+    )
+
+
+def dossiers_untouched(notes: Mapping[str, Sequence[str]]) -> CheckOutcome:
+    """Nobody edited a dossier by hand: what would be said there is said in the tenant file or the CRM.
+
+    Args:
+        notes: What the stage noted by tenant, one line for each file that was put aside.
+    """
+    edited = {tenant: len(lines) for tenant, lines in notes.items() if lines}
+    first = next((line for lines in notes.values() for line in lines), "")
+    return CheckOutcome(
+        "untouched",
+        passed=not edited,
+        description=f"{sum(edited.values())} were edited; {first}"
+        if edited
+        else "every file was as it had been generated",
+        details=edited,
     )
 
 

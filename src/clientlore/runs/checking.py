@@ -119,6 +119,10 @@ def _index_is_whole(asked: Asked) -> CheckOutcome:
     )
 
 
+def _dossiers_untouched(asked: Asked) -> CheckOutcome:
+    return promises.dossiers_untouched({o.tenant_id: o.notes for o in asked.outcomes})
+
+
 def _digests_delivered(asked: Asked) -> CheckOutcome:
     with asked.ctx.workspace.control.read() as connection:
         return promises.digests_delivered(connection, asked.ids, asked.ctx.workspace.clock.now())
@@ -178,6 +182,15 @@ CHECKS: Mapping[str, tuple[Declared, ...]] = {
             False,
             "Every memory stands once in the index, which has caught up with the log.",
             _index_is_whole,
+        ),
+        _DONE,
+    ),
+    "out/dossiers": (
+        Declared(
+            "untouched",
+            False,
+            "No dossier was edited by hand: they are generated, and never the truth.",
+            _dossiers_untouched,
         ),
         _DONE,
     ),

@@ -39,6 +39,9 @@ _PICTURES = {
         "What the gates let through", "pairs", ("passed",), prefix="stopped_by_"
     ),
     "core/memories": _Picture("Memories in the index", "memories"),
+    "out/dossiers": _Picture(
+        "What became of the files", "files", ("changed", "unchanged", "removed", "edited")
+    ),
     "out/deliveries": _Picture(
         "Windows and mails", "count", ("windows", "mails", "sent", "deferred", "failed")
     ),

@@ -63,6 +63,7 @@ STAGES: Mapping[str, Stage] = {
         Stage("core/memory_log", MEMORY_VERSION, work.memory_operations),
         Stage(MATCHES.key, MATCHES_VERSION, work.matches),
         Stage("core/memories", "1", at_once=work.memories),
+        Stage("out/dossiers", "1", at_once=work.dossiers),
         Stage("out/deliveries", "1", at_once=work.deliveries),
         Stage("out/run_ledger", "1", at_once=work.run_ledger, while_held=True),
     )

@@ -16,6 +16,8 @@ from clientlore.digests.closing import close_windows, sender_of
 from clientlore.errors import StoreError
 from clientlore.memory import derive
 from clientlore.memory import log as memory_log
+from clientlore.memory.dossier_files import write_dossiers
+from clientlore.memory.dossiers import read_dossiers
 from clientlore.memory.store import MemoryStore
 from clientlore.monitoring import collect as collecting
 from clientlore.monitoring import events as eventing
@@ -191,6 +193,28 @@ def memories(ctx: RunContext, tenant: Tenant) -> Work:
     except StoreError as error:
         return Work(0, state="degraded", error=str(error), notes=("the log has everything",))
     return Work(rows=state.rows, counts={"applied": state.applied, "rebuilt": int(state.rebuilt)})
+
+
+def dossiers(ctx: RunContext, tenant: Tenant) -> Work:
+    """Writes the dossiers of clients and contacts; one that was edited by hand is put aside."""
+    folder = ctx.workspace.settings.dossiers / tenant.tenant_id
+    written = write_dossiers(folder, read_dossiers(ctx.workspace, tenant))
+    return Work(
+        rows=written.clients + written.contacts,
+        counts={
+            "clients": written.clients,
+            "contacts": written.contacts,
+            "changed": written.changed,
+            "unchanged": written.unchanged,
+            "removed": written.removed,
+            "edited": len(written.set_aside),
+        },
+        notes=tuple(
+            f"{name} was edited by hand: the edit lies in {aside}, and nobody reads it; say it in the tenant file "
+            "or the CRM instead"
+            for name, aside in written.set_aside.items()
+        ),
+    )
 
 
 def deliveries(ctx: RunContext, tenant: Tenant) -> Work:
