@@ -139,5 +139,7 @@ def _folder(stage: str, session: Session, days: Sequence[date]) -> Path:
     workspace = session.ctx.workspace
     if stage == "core/memories":
         return workspace.vectors.root
+    if stage == "out/exports":
+        return workspace.lake.root / "out"
     folder = workspace.lake.root / stage
     return folder / f"day={days[0].isoformat()}" if len(days) == 1 else folder

@@ -1,4 +1,10 @@
-with judged as (
+with told as (
+    select tenant_id, event_id, count(*) as members
+    from {{ ref("stg_event_members") }}
+    where is_used
+    group by all
+),
+judged as (
     select
         tenant_id,
         event_id,
@@ -16,8 +22,8 @@ select
     e.publisher,
     e.published_at,
     e.first_collected_at,
-    e.members,
-    e.members - 1 as folded,
+    coalesce(t.members, e.members) as members,
+    coalesce(t.members, e.members) - 1 as folded,
     e.publishers,
     e.is_revised,
     coalesce(j.clients, 0) as clients,
@@ -25,5 +31,6 @@ select
     j.category,
     e.source_mode
 from {{ ref("stg_events") }} as e
+left join told as t on t.tenant_id = e.tenant_id and t.event_id = e.event_id
 left join judged as j on j.tenant_id = e.tenant_id and j.event_id = e.event_id
 order by e.tenant_id, e.day, e.event_id

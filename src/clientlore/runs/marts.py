@@ -7,7 +7,9 @@ Here: which columns of the lake analysts see, and the order of loading, building
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 WORK = "work.duckdb"
+REFUSED = "refused.duckdb"
 LOADED: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     # Of what was collected: who told it, when and how often; the texts stay in the lake.
     "events": (
@@ -143,6 +146,8 @@ class Built:
 def build(workspace: Workspace, project: Path, prepared: Path, name: str) -> Built:
     """Loads the lake and builds the marts in a folder of their own; what is out is not touched.
 
+    Where a model or a test failed there is nothing to publish afterwards.
+
     Args:
         workspace: The stores.
         project: The folder of the dbt project.
@@ -163,11 +168,16 @@ def build(workspace: Workspace, project: Path, prepared: Path, name: str) -> Bui
     taken_at = workspace.clock.now()
     build_id = f"{taken_at:%Y%m%dT%H%M%SZ}-{new_id()[:8]}"
     snapshot = _snapshot(workspace)
+    started = time.perf_counter()
     loaded = load(workspace.lake, folder / WORK, build_id, snapshot, taken_at)
-    load_seconds = (workspace.clock.now() - taken_at).total_seconds()
+    load_seconds = round(time.perf_counter() - started, 4)
     done = dbt.run(
         ["build"], project=project, prepared=prepared, target=target / "target", databases=folder
     )
+    if done.broken:
+        # Kept for a day to look into; under this name nobody publishes it.
+        with suppress(FileNotFoundError):
+            (folder / FILE).replace(folder / REFUSED)
     rows = {} if done.broken else _rows(folder / FILE)
     return Built(folder, build_id, done, loaded, rows, load_seconds)
 
