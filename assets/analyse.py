@@ -40,9 +40,7 @@ def marts_and_warehouse(prepared: Path) -> list[dg.AssetsDefinition]:
     specs, late = shapes.specs_of(manifest), shapes.warn_only(manifest)
     checks = shapes.checks_of(manifest, specs)
 
-    @dg.multi_asset(
-        name="marts", specs=list(specs.values()), check_specs=list(checks.values())
-    )
+    @dg.multi_asset(name="marts", specs=list(specs.values()), check_specs=list(checks.values()))
     def build_marts(
         run: dg.ResourceParam[Session],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:

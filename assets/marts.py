@@ -28,9 +28,7 @@ class Translator(DagsterDbtTranslator):
         if props["resource_type"] == "source":
             return key_of(props["config"]["meta"].get("clientlore_asset", "out/exports"))
         layer = props["fqn"][1]
-        return dg.AssetKey(
-            ["out", "marts", *([] if layer == "marts" else [layer]), props["name"]]
-        )
+        return dg.AssetKey(["out", "marts", *([] if layer == "marts" else [layer]), props["name"]])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:  # noqa: ARG002 - all in one
         """The stage of the story."""

@@ -25,7 +25,6 @@ from clientlore.errors import ClientloreError
 from clientlore.settings import load_settings
 from orchestration.home import APP, instance, limits_in_force, prepare_home
 
-
 _COMMANDS = ("run", "backfill", "cancel", "status", "doctor", "publish", "prepare", "dev")
 
 
@@ -48,17 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if asked.command == "dev":
             _dev(asked.port)
-        if asked.command == "prepare":
-            return _prepare()
-        if asked.command == "publish":
-            return _publish()
-        if asked.command == "run":
-            return _run()
-        if asked.command == "backfill":
-            return _backfill()
         if asked.command == "cancel":
             return _cancel(asked.run_id)
-        return _status(with_limits=asked.command == "doctor")
+        if asked.command in {"status", "doctor"}:
+            return _status(with_limits=asked.command == "doctor")
+        alone = {"run": _run, "backfill": _backfill, "publish": _publish, "prepare": _prepare}
+        return alone[asked.command]()
     except ClientloreError as error:
         tell("error", {"what": error.what, "next_step": error.next_step})
         return 1

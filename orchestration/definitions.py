@@ -18,7 +18,6 @@ from sensors.due_schedules import due_schedules
 from sensors.reaper import dead_runs
 from sensors.waiting_mail import waiting_mail
 
-
 log = logging.getLogger("clientlore")
 
 
@@ -52,10 +51,14 @@ def build_defs(
 def _marts(prepared: Path) -> Sequence[dg.AssetsDefinition]:
     """The assets of the dbt project; none, with a warning, where it was not parsed."""
     if not (prepared / dbt.MANIFEST).is_file():
-        log.warning("out/marts and out/warehouse are left out: run `make setup`, which parses dbt_project")
+        log.warning(
+            "out/marts and out/warehouse are left out: run `make setup`, which parses dbt_project"
+        )
         return []
     if not dbt.is_prepared(analyse.PROJECT, prepared):
-        log.warning("dbt_project has changed since it was parsed: run `make setup` to see its new models")
+        log.warning(
+            "dbt_project has changed since it was parsed: run `make setup` to see its new models"
+        )
     return analyse.marts_and_warehouse(prepared)
 
 

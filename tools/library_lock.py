@@ -17,7 +17,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
-ROOTS = ("clientlore", "editables", "hatchling", "hypothesis", "pytest", "pytest-socket", "pytest-timeout", "pytest-xdist")
+ROOTS = (
+    "clientlore",
+    "editables",
+    "hatchling",
+    "hypothesis",
+    "pytest",
+    "pytest-socket",
+    "pytest-timeout",
+    "pytest-xdist",
+)
 
 
 def closure(roots: tuple[str, ...]) -> set[str]:
@@ -36,7 +45,9 @@ def closure(roots: tuple[str, ...]) -> set[str]:
             continue
         for requirement in needed:
             marker = requirement.marker
-            wanted = marker is None or any(marker.evaluate({"extra": extra}) for extra in (*extras, ""))
+            wanted = marker is None or any(
+                marker.evaluate({"extra": extra}) for extra in (*extras, "")
+            )
             if wanted and (canonicalize_name(requirement.name) not in found or requirement.extras):
                 waiting.append((requirement.name, frozenset(requirement.extras)))
     return found
@@ -45,7 +56,9 @@ def closure(roots: tuple[str, ...]) -> set[str]:
 def entries(text: str) -> list[tuple[str, str]]:
     """The entries of a lock file with their canonical names; one name may come once for each Python."""
     blocks = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
-    return [(canonicalize_name(re.split(r"[=\[ ]", block, maxsplit=1)[0]), block) for block in blocks]
+    return [
+        (canonicalize_name(re.split(r"[=\[ ]", block, maxsplit=1)[0]), block) for block in blocks
+    ]
 
 
 def main() -> int:

@@ -93,7 +93,7 @@ def test_without_a_build_it_says_how_to_get_one(commands: Commands) -> None:
 
 
 def test_a_refused_build_ends_with_status_1_and_names_the_test(
-    commands: Commands, monkeypatch: pytest.MonkeyPatch
+    commands: Commands,
 ) -> None:
     commands.json("demo", "--days", "1")
     for path in (commands.home / "lake" / "core" / "relevance").rglob("*.parquet"):

@@ -68,9 +68,11 @@ def test_a_test_that_fails_refuses_the_build_and_what_is_out_stays(
     assert str(failed[0].description).endswith("rows are not as they should be")
     assert "out/warehouse" not in made_by(result)
     with tenant.control.read() as connection:
-        run = connection.execute(
-            sa.select(t.runs).where(t.runs.c.run_id == result.run_id)
-        ).mappings().one()
+        run = (
+            connection.execute(sa.select(t.runs).where(t.runs.c.run_id == result.run_id))
+            .mappings()
+            .one()
+        )
     assert run["outcome"] == "failed"
     assert "between_stg_collections_items" in run["error"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,48 +27,12 @@ from clientlore.runs.stages import run_stage
 from clientlore.storage import dbt
 from clientlore.storage.lake import Lake
 from clientlore.storage.warehouse import FILE
-from clientlore.testing.demo import TENANT, play_demo
+from clientlore.testing.demo import TENANT
 from clientlore.testing.workspaces import open_workspace
 from clientlore.workspace import Workspace
-from tests.conftest import NOW
+from tests.integration.conftest import PROJECT
 
 duckdb = pytest.importorskip("duckdb")
-pytest.importorskip("dbt.cli.main")
-
-PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
-
-
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project, parsed as the set-up does."""
-    folder = tmp_path_factory.mktemp("prepared")
-    dbt.prepare(PROJECT, folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with the demo's three days and the exports for analysts. Only to be copied or read."""
-    home = tmp_path_factory.mktemp("played") / "home"
-    with open_workspace(home, FrozenClock(NOW)) as workspace:
-        play_demo(workspace)
-        assert run_stage(RunContext(workspace), "out/exports").failed == []
-    return home
-
-
-@pytest.fixture
-def demo(played: Path, tmp_path: Path, clock: FrozenClock) -> Iterator[Workspace]:
-    """That home, to do with as one likes."""
-    shutil.copytree(played, tmp_path / "home")
-    with open_workspace(tmp_path / "home", clock) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="session")
-def built(played: Path, prepared: Path) -> marts.Built:
-    """The marts of the demo, built once. Only to be read."""
-    with open_workspace(played, FrozenClock(NOW)) as workspace:
-        return marts.build(workspace, PROJECT, prepared, "tests")
 
 
 def asked(file: Path, query: str) -> list[tuple[Any, ...]]:
@@ -105,9 +68,9 @@ def test_the_marts_count_what_lies_in_the_lake_and_the_log(
         alive = MemoryStore(workspace).state(TENANT).height
         with workspace.control.read() as connection:
             sent = connection.execute(
-                sa.select(sa.func.count()).select_from(t.notifications).where(
-                    t.notifications.c.decision == "sent"
-                )
+                sa.select(sa.func.count())
+                .select_from(t.notifications)
+                .where(t.notifications.c.decision == "sent")
             ).scalar_one()
             mails = connection.execute(
                 sa.select(sa.func.count()).select_from(t.outbox)
@@ -137,7 +100,8 @@ def test_the_marts_count_what_lies_in_the_lake_and_the_log(
     ) == [(sent, mails, 3)]
     assert asked(file, "SELECT count(*) FROM digest_lines WHERE decision = 'sent'") == [(sent,)]
     assert asked(
-        file, "SELECT sum(alive) FROM memory_growth WHERE day = (SELECT max(day) FROM memory_growth)"
+        file,
+        "SELECT sum(alive) FROM memory_growth WHERE day = (SELECT max(day) FROM memory_growth)",
     ) == [(alive,)]
     assert asked(file, "SELECT count(*) FROM source_health") == [(answers,)]
     assert asked(file, "SELECT build_id FROM build") == [(built.build_id,)]
@@ -147,12 +111,20 @@ def test_bad_days_are_counted_in_a_row_and_begin_anew_after_a_good_one(
     demo: Workspace, prepared: Path
 ) -> None:
     with demo.control.write() as connection:
-        source = connection.execute(
-            sa.select(t.collections.c.source_id).order_by(t.collections.c.source_id)
-        ).scalars().first()
-        days = connection.execute(
-            sa.select(t.collections.c.day).where(t.collections.c.source_id == source)
-        ).scalars().all()
+        source = (
+            connection.execute(
+                sa.select(t.collections.c.source_id).order_by(t.collections.c.source_id)
+            )
+            .scalars()
+            .first()
+        )
+        days = (
+            connection.execute(
+                sa.select(t.collections.c.day).where(t.collections.c.source_id == source)
+            )
+            .scalars()
+            .all()
+        )
         for day in sorted(days)[1:]:
             connection.execute(
                 sa.update(t.collections)
@@ -175,7 +147,12 @@ def test_no_address_name_of_a_person_or_text_leaves_with_the_marts(
         lake = workspace.lake
         secret = lake.scan(EVENTS, [TENANT]).select("text").collect()["text"].to_list()
         with workspace.control.read() as connection:
-            for column in (t.users.c.name, t.users.c.email, t.memory_log.c.text, t.outbox.c.subject):
+            for column in (
+                t.users.c.name,
+                t.users.c.email,
+                t.memory_log.c.text,
+                t.outbox.c.subject,
+            ):
                 secret += list(connection.execute(sa.select(column)).scalars())
         exported = [
             str(value)
@@ -236,119 +213,6 @@ def test_every_model_has_tests(prepared: Path) -> None:
     assert models <= looked_at
 
 
-BREAKAGES = {
-    "an event twice": (
-        "INSERT INTO lake.events SELECT * FROM lake.events LIMIT 1",
-        "unique_together_stg_events",
-        "fail",
-    ),
-    "a score above one": ("UPDATE lake.relevance SET score = 1.5", "between_stg_relevance_score", "fail"),
-    "an unknown category": (
-        "UPDATE lake.relevance SET category = 'gossip'",
-        "accepted_values_stg_relevance_category",
-        "fail",
-    ),
-    "a row without a tenant": (
-        "UPDATE lake.matches SET tenant_id = NULL",
-        "source_not_null_lake_matches_tenant_id",
-        "fail",
-    ),
-    "an unknown gate": (
-        "UPDATE lake.matches SET gate = 'mood' WHERE gate IS NOT NULL",
-        "accepted_values_stg_matches_gate",
-        "fail",
-    ),
-    "a negative number of items": (
-        "UPDATE lake.collections SET items = -1",
-        "between_stg_collections_items",
-        "fail",
-    ),
-    "an operation twice": (
-        "INSERT INTO lake.memory_operations SELECT * FROM lake.memory_operations LIMIT 1",
-        "unique_lake_memory_operations_seq",
-        "fail",
-    ),
-    "a source twice a day": (
-        "INSERT INTO lake.collections SELECT * FROM lake.collections LIMIT 1",
-        "unique_together_stg_collections",
-        "fail",
-    ),
-    "a client of a tenant that is not there": (
-        "UPDATE lake.clients SET tenant_id = 'nobody'",
-        "relationships_stg_clients_tenant_id",
-        "fail",
-    ),
-    "a mail sent before its window closed": (
-        "UPDATE lake.deliveries SET sent_at = closed_at - INTERVAL 1 DAY",
-        "not_before_stg_windows_sent_at",
-        "warn",
-    ),
-    "an event mailed twice": (
-        "INSERT INTO lake.decisions SELECT * REPLACE (window_id || 'x' AS window_id, "
-        "notification_id || 'x' AS notification_id) FROM lake.decisions WHERE decision = 'sent' LIMIT 1",
-        "nobody_was_mailed_an_event_twice",
-        "warn",
-    ),
-    "a line that no gate let through": (
-        "UPDATE lake.matches SET passed = false",
-        "what_was_mailed_had_passed_the_gates",
-        "warn",
-    ),
-    "a digest that counts wrongly": (
-        "UPDATE lake.deliveries SET items = items + 1",
-        "a_digest_has_as_many_lines_as_it_says",
-        "warn",
-    ),
-    "a mail sent without an attempt": (
-        "DELETE FROM lake.mail_attempts",
-        "a_sent_mail_has_an_attempt_that_succeeded",
-        "warn",
-    ),
-    "a made-up event in a live tenant": (
-        "UPDATE lake.tenants SET mode = 'live'",
-        "no_made_up_event_in_a_live_tenant",
-        "warn",
-    ),
-    "an event with a member too many": (
-        "UPDATE lake.events SET members = members + 1",
-        "an_event_has_as_many_members_as_items_of_its_day",
-        "warn",
-    ),
-    "a judgement of an event that is not there": (
-        "DELETE FROM lake.events",
-        "in_parent_stg_relevance",
-        "warn",
-    ),
-}
-
-
-@pytest.mark.parametrize("breakage", BREAKAGES)
-def test_broken_data_fails_the_test_that_guards_it(
-    built: marts.Built, prepared: Path, tmp_path: Path, breakage: str
-) -> None:
-    statement, guard, verdict = BREAKAGES[breakage]
-    guards = [
-        props["name"]
-        for node, props in dbt.read_manifest(prepared)["nodes"].items()
-        if node.startswith("test.") and guard in props["name"]
-    ]
-    assert guards, guard
-    shutil.copy(built.folder / marts.WORK, tmp_path / marts.WORK)
-    with duckdb.connect(str(tmp_path / marts.WORK)) as opened:
-        opened.execute(statement)
-    done = dbt.run(
-        ["build", "--select", *(f"+{name}" for name in guards)],
-        project=PROJECT,
-        prepared=prepared,
-        target=tmp_path / "target",
-        databases=tmp_path,
-    )
-    said = [r for r in done.results if guard in r.node_id]
-    assert verdict in {r.state for r in said}
-    assert max(r.failures for r in said) > 0
-    assert bool(done.broken) == (verdict == "fail")
-
-
 def test_a_broken_build_is_not_published_and_what_is_out_stays(
     demo: Workspace, prepared: Path
 ) -> None:
@@ -359,7 +223,9 @@ def test_a_broken_build_is_not_published_and_what_is_out_stays(
     broken = Lake(demo.lake.root)
     loose = replace(EVENTS, sort=("title", "event_id", "members"))
     rows = frame.filter(pl.col("day") == day)
-    broken.write(loose, TENANT, day, pl.concat([rows, rows.with_columns(members=pl.lit(99, pl.Int32))]))
+    broken.write(
+        loose, TENANT, day, pl.concat([rows, rows.with_columns(members=pl.lit(99, pl.Int32))])
+    )
     made = marts.build(demo, PROJECT, prepared, "bad")
     assert "unique_together_stg_events" in {r.node_id.split(".")[2][:26] for r in made.done.broken}
     assert made.rows == {}

@@ -27,7 +27,11 @@ def made(folder: Path, *, number: int, snapshot: int | None = None, rows: int = 
     with duckdb.connect(str(file), config=SETTINGS) as opened:
         opened.execute(
             "CREATE TABLE build AS SELECT ? AS build_id, ?::BIGINT AS snapshot, ?::TIMESTAMPTZ AS taken_at",
-            [f"b{number:03}", number if snapshot is None else snapshot, NOON + timedelta(minutes=number)],
+            [
+                f"b{number:03}",
+                number if snapshot is None else snapshot,
+                NOON + timedelta(minutes=number),
+            ],
         )
         opened.execute(f"CREATE TABLE digests AS SELECT range AS n FROM range({rows})")
     return file

@@ -25,7 +25,8 @@ def main() -> None:
         os.setgid(65534)
         os.setuid(65534)
     if role == "write":
-        return write(database)
+        write(database)
+        return
     seen, opened, errors, newest = [], 0, [], 0
     last = False
     while not last:
@@ -36,12 +37,14 @@ def main() -> None:
                 for _ in range(1 if role == "loop" else 5):
                     snapshot, rows, low, high = connection.execute(LOOK).fetchone()
                     if rows != 1000 or not low == high == snapshot or snapshot < newest:
-                        errors.append(f"snapshot {snapshot} after {newest}: {rows} rows, {low} to {high}")
+                        errors.append(
+                            f"snapshot {snapshot} after {newest}: {rows} rows, {low} to {high}"
+                        )
                     if role == "hold":
                         time.sleep(0.1)
             newest = snapshot
             seen.append(snapshot)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the test asks what it was
             errors.append(f"{type(error).__name__}: {error}")
     print(json.dumps({"opened": opened, "seen": sorted(set(seen)), "errors": errors}), flush=True)
 
@@ -50,7 +53,7 @@ def write(database: str) -> None:
     while True:
         try:
             connection = duckdb.connect(database)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the test asks what it was
             print(json.dumps({"refused": str(error)}), flush=True)
             time.sleep(0.01)
         else:

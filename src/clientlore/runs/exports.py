@@ -213,7 +213,7 @@ def export_tenant(connection: Connection, lake: Lake, tenant_id: str) -> dict[st
     rows = {}
     for export in EXPORTS:
         found = connection.execute(export.query(tenant_id)).mappings()
-        frame = export.table.frame([_row(export.table, row) for row in found])
+        frame = export.table.frame([_row(export.table, dict(row)) for row in found])
         rows[export.table.name] = lake.write(export.table, tenant_id, None, frame).rows
     return rows
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import sqlalchemy as sa
@@ -109,7 +109,18 @@ LOADED: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     # Messages of errors may quote what a source said.
     "run_ledger": (
         RUN_LEDGER,
-        ("tenant_id", "seq", "run_id", "job", "stage", "day", "state", "rows", "seconds", "finished_at"),
+        (
+            "tenant_id",
+            "seq",
+            "run_id",
+            "job",
+            "stage",
+            "day",
+            "state",
+            "rows",
+            "seconds",
+            "finished_at",
+        ),
     ),
     **{export.table.name: (export.table, tuple(export.table.schema)) for export in EXPORTS},
 }
@@ -285,12 +296,13 @@ def _load(
     return int(counted[0])
 
 
-def _type(kind: pl.DataType) -> str:
+def _type(kind: Any) -> str:
+    """What DuckDB calls a column type of the lake."""
     if isinstance(kind, pl.List):
-        return f"{_type(kind.inner)}[]"  # type: ignore[arg-type]
+        return f"{_type(kind.inner)}[]"
     if kind == UTC_TIME:
         return "TIMESTAMPTZ"
-    return _TYPES[kind if isinstance(kind, type) else type(kind)]
+    return _TYPES[kind.base_type()]
 
 
 def _rows(file: Path) -> dict[str, int]:

@@ -36,7 +36,7 @@ FILE = "warehouse.duckdb"
 KEEP_BUILDS = 3
 """The newest builds are kept, however old they are."""
 KEEP_FOR = timedelta(hours=6)
-"""How long a build is kept after another took its place: somebody may have been about to open it, or to open it again."""
+"""How long a build is kept after another took its place: somebody may be about to open it, or to open it again."""
 _ABANDONED = timedelta(days=1)
 _NOTE = "build.json"
 _PARTIAL = ".partial-"
@@ -104,7 +104,8 @@ class Warehouse:
             raise NotFoundError(
                 f"No warehouse was published under {self.root} yet", "Run `make warehouse`."
             )
-        return duckdb().connect(str(build.file), read_only=True)
+        opened: DuckDBPyConnection = duckdb().connect(str(build.file), read_only=True)
+        return opened
 
     def publish(self, file: Path, now: datetime) -> Build:
         """Moves a finished database file into a build of its own and turns the link to it.
@@ -250,7 +251,9 @@ def _look_into(file: Path) -> tuple[tuple[str, int, datetime], dict[str, int]]:
     package = duckdb()
     try:
         with package.connect(str(file), read_only=True) as opened:
-            mark = opened.execute("SELECT build_id, snapshot, epoch_us(taken_at) FROM build").fetchone()
+            mark = opened.execute(
+                "SELECT build_id, snapshot, epoch_us(taken_at) FROM build"
+            ).fetchone()
             names = opened.execute(
                 "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' ORDER BY 1"
             ).fetchall()

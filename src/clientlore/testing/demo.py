@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from importlib.resources import files
 
-from clientlore.runs.orchestrator import InlineOrchestrator, RunRequest
 from clientlore.run_context import Scope
+from clientlore.runs.orchestrator import InlineOrchestrator, RunRequest
 from clientlore.testing.workspaces import put_tenant
 from clientlore.workspace import Workspace
 
