@@ -45,6 +45,7 @@ def marts_and_warehouse(prepared: Path) -> list[dg.AssetsDefinition]:
         run: dg.ResourceParam[Session],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         built = marts.build(run.ctx.workspace, PROJECT, prepared, run.ctx.root)
+        run.ctx.progress("stage", marts.told(built))
         yield from shapes.shown(built, specs, checks, late)
         if built.done.broken:
             first = built.done.broken[0]

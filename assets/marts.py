@@ -57,12 +57,14 @@ def checks_of(
 ) -> dict[str, dg.AssetCheckSpec]:
     """A check for each test, by the test's id, at the model it looks at."""
     found = {}
+    late = warn_only(manifest)
     for node, props in manifest["nodes"].items():
         if node.startswith("test."):
             looked_at = _model_of(manifest, props)
             found[node] = dg.AssetCheckSpec(
                 props["name"].replace(".", "_"),
                 asset=specs[looked_at].key,
+                blocking=node not in late,
                 description=_said(props),
             )
     return found

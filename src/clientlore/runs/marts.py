@@ -259,6 +259,24 @@ def documentation(workspace: Workspace, project: Path, prepared: Path) -> Path:
     return target / "static_index.html"
 
 
+def told(built: Built) -> dict[str, Any]:
+    """What was built, for people who wait: in the form in which stages tell it."""
+    tests = [r for r in built.done.results if r.node_id.startswith("test.")]
+    return {
+        "stage": "out/marts",
+        "days": [],
+        "counts": {
+            "models": sum(r.state == "success" for r in built.done.results),
+            "tests": len(tests),
+            "warned": sum(r.state == "warn" for r in tests),
+            "failed": len(built.done.broken),
+        },
+        "rows": sum(built.rows.values()),
+        "failed": [],
+        "seconds": round(sum(r.seconds for r in built.done.results), 4),
+    }
+
+
 def plot_of(rows: Mapping[str, int]) -> Plot:
     """The rows of each mart as a picture."""
     shown = {name: count for name, count in rows.items() if name != "build"}
