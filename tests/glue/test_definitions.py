@@ -47,6 +47,7 @@ def test_the_names_that_people_rely_on_do_not_change_unexpectedly() -> None:
         "send_waiting_mail",
     ]
     repository = defs.get_repository_def()
+    assert [schedule.name for schedule in repository.schedule_defs] == ["publish_daily"]
     assert sorted(sensor.name for sensor in repository.sensor_defs) == [
         "dead_runs",
         "due_schedules",

@@ -169,9 +169,8 @@ def build(workspace: Workspace, project: Path, prepared: Path, name: str) -> Bui
         ConfigurationError: dbt or DuckDB is not installed, or the project has a mistake.
         StoreError: A file of the lake cannot be read, or dbt could not start.
     """
-    target = workspace.warehouse.root / "dbt"
     if not dbt.is_prepared(project, prepared):
-        prepared = target / "prepared"
+        prepared = workspace.warehouse.root / "dbt" / "prepared"
         dbt.prepare(project, prepared)
     folder = workspace.warehouse.work(name)
     shutil.rmtree(folder, ignore_errors=True)
@@ -183,7 +182,7 @@ def build(workspace: Workspace, project: Path, prepared: Path, name: str) -> Bui
     loaded = load(workspace.lake, folder / WORK, build_id, snapshot, taken_at)
     load_seconds = round(time.perf_counter() - started, 4)
     done = dbt.run(
-        ["build"], project=project, prepared=prepared, target=target / "target", databases=folder
+        ["build"], project=project, prepared=prepared, target=folder / "target", databases=folder
     )
     if done.broken:
         # Kept for a day to look into; under this name nobody publishes it.
