@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from clientlore.clock import days_between
-from clientlore.quality.outcome import CheckOutcome
+from clientlore.quality.outcome import CheckOutcome, Plot
 from clientlore.quality.plots import draw
 from clientlore.runs.checking import CHECKS
 from clientlore.runs.report import StageReport, table
@@ -107,14 +107,20 @@ def _check(stage: str, check: CheckOutcome) -> dg.AssetCheckResult:
     )
 
 
+def plot_of(plot: Plot | None) -> dict[str, dg.MetadataValue]:
+    """The picture as metadata; nothing where there is none to draw."""
+    picture = draw(plot) if plot is not None else None
+    if picture is None:
+        return {}
+    encoded = base64.b64encode(picture).decode()
+    return {"plot": dg.MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")}
+
+
 def _metadata(report: StageReport, session: Session, days: Sequence[date]) -> dict[str, Any]:
     totals = report.totals()
     shown: dict[str, Any] = {"dagster/row_count": report.rows}
     started = time.perf_counter()
-    picture = draw(report.plot) if report.plot is not None else None
-    if picture is not None:
-        encoded = base64.b64encode(picture).decode()
-        shown["plot"] = dg.MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")
+    shown |= plot_of(report.plot)
     plot_seconds = time.perf_counter() - started
     shown |= {name: round(value, 4) for name, value in totals.items()}
     for name, (part, whole) in _RATES.items():
@@ -135,5 +141,7 @@ def _folder(stage: str, session: Session, days: Sequence[date]) -> Path:
         return workspace.vectors.root
     if stage == "out/dossiers":
         return workspace.settings.dossiers
+    if stage == "out/exports":
+        return workspace.lake.root / "out"
     folder = workspace.lake.root / stage
     return folder / f"day={days[0].isoformat()}" if len(days) == 1 else folder

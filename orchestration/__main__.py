@@ -5,6 +5,8 @@ backfill  asks the running Dagster for a range in the background
 cancel    asks a run to stop
 status    how Dagster is doing; finds and fails dead runs on the way
 doctor    as status, with the limits in force compared with dagster.yaml
+publish   builds the analysts' database anew and publishes it
+prepare   parses the dbt project, once for each environment
 dev       the Dagster UI and its daemon, on loopback
 """
 
@@ -23,6 +25,8 @@ from clientlore.errors import ClientloreError
 from clientlore.settings import load_settings
 from orchestration.home import APP, instance, limits_in_force, prepare_home
 
+_COMMANDS = ("run", "backfill", "cancel", "status", "doctor", "publish", "prepare", "dev")
+
 
 def tell(what: str, detail: dict[str, Any]) -> None:
     """Writes one JSON line."""
@@ -33,7 +37,7 @@ def tell(what: str, detail: dict[str, Any]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m orchestration", description=__doc__)
-    parser.add_argument("command", choices=["run", "backfill", "cancel", "status", "doctor", "dev"])
+    parser.add_argument("command", choices=list(_COMMANDS))
     parser.add_argument("--run-id")
     parser.add_argument("--port", type=int, default=3000)
     asked = parser.parse_args(arguments)
@@ -43,13 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if asked.command == "dev":
             _dev(asked.port)
-        if asked.command == "run":
-            return _run()
-        if asked.command == "backfill":
-            return _backfill()
         if asked.command == "cancel":
             return _cancel(asked.run_id)
-        return _status(with_limits=asked.command == "doctor")
+        if asked.command in {"status", "doctor"}:
+            return _status(with_limits=asked.command == "doctor")
+        alone = {"run": _run, "backfill": _backfill, "publish": _publish, "prepare": _prepare}
+        return alone[asked.command]()
     except ClientloreError as error:
         tell("error", {"what": error.what, "next_step": error.next_step})
         return 1
@@ -67,6 +70,25 @@ def _run() -> int:
             tell("reaped", {"run_id": run_id})
         results = launch(opened, workspace, request, tell)
     tell("result", {"runs": [asdict(result) for result in results]})
+    return 0
+
+
+def _publish() -> int:
+    from orchestration.running import publish
+    from resources.run import open_workspace, show_progress
+
+    show_progress(tell)
+    with instance() as opened, open_workspace() as workspace:
+        result = publish(opened, workspace, tell)
+    tell("result", {"runs": [asdict(result)]})
+    return 0
+
+
+def _prepare() -> int:
+    from assets.analyse import PROJECT
+    from clientlore.storage import dbt
+
+    tell("prepared", {"manifest": str(dbt.prepare(PROJECT, dbt.default_folder()))})
     return 0
 
 

@@ -8,6 +8,7 @@ from assets.showing import key_of
 from clientlore.runs.stages import DAILY, UNPARTITIONED
 
 _DAILY = dg.AssetSelection.assets(*(key_of(key) for key in DAILY))
+_FOR_ANALYSTS = dg.AssetSelection.groups("analyse")
 _ONCE = dg.AssetSelection.assets(*(key_of(key) for key in UNPARTITIONED))
 
 client_monitoring = dg.define_asset_job(
@@ -24,13 +25,29 @@ reprocess_days = dg.define_asset_job(
 )
 refresh_outputs = dg.define_asset_job(
     "refresh_outputs",
-    selection=_ONCE | dg.AssetSelection.assets(key_of("out/store_health")),
+    selection=_ONCE | dg.AssetSelection.assets(key_of("out/store_health")) | _FOR_ANALYSTS,
     description="Everything that has no day, once: memory index, dossiers, waiting mail, run ledger, health of the "
-    "stores. For the end of a batch of days.",
+    "stores, the analysts' database. For the end of a batch of days.",
 )
 send_waiting_mail = dg.define_asset_job(
     "send_waiting_mail",
     selection=dg.AssetSelection.assets(key_of("out/deliveries")),
     description="Sends mail that waited for the end of quiet hours or for a mail server. Opens no window.",
 )
-JOBS = [client_monitoring, reprocess_days, refresh_outputs, send_waiting_mail]
+publish_warehouse = dg.define_asset_job(
+    "publish_warehouse",
+    selection=_FOR_ANALYSTS,
+    description="Builds the analysts' database anew and puts it in the place of the one they read: exports, dbt models "
+    "with their tests, the published file. Nobody who reads is disturbed.",
+)
+publish_daily = dg.ScheduleDefinition(
+    name="publish_daily",
+    job=publish_warehouse,
+    cron_schedule="20 4 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Publishes the analysts' database once a day, after the nightly batches of most zones. Switch it off "
+    "where nobody reads it; a range of days publishes it at its end too.",
+)
+JOBS = [client_monitoring, reprocess_days, refresh_outputs, send_waiting_mail, publish_warehouse]
+SCHEDULES = [publish_daily]

@@ -62,6 +62,13 @@ def launch(
     return results
 
 
+def publish(opened: dg.DagsterInstance, workspace: Workspace, tell: Tell) -> RunResult:
+    """Builds the analysts' database anew and publishes it, as a run of its own."""
+    run_id = new_id()
+    tell("run", {"run_id": run_id, "job": "publish_warehouse", "day": ""})
+    return _run(opened, workspace, "publish_warehouse", None, Scope(), run_id)
+
+
 def _run(
     opened: dg.DagsterInstance,
     workspace: Workspace,

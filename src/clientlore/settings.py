@@ -97,6 +97,11 @@ class Settings(BaseModel):
         return self.vectors_path or self.home / "vectors"
 
     @property
+    def warehouse(self) -> Path:
+        """Folder of the analysts' database and its builds."""
+        return self.home / "warehouse"
+
+    @property
     def blobs(self) -> Path:
         """Folder of the content-addressed files."""
         return self.blobs_path or self.home / "blobs"

@@ -31,6 +31,7 @@ from clientlore.storage.files import write_bytes
 from clientlore.storage.lake import Lake
 from clientlore.storage.locks import AdvisoryLocks, FileLocks, TenantLocks
 from clientlore.storage.vectors import Vectors
+from clientlore.storage.warehouse import Warehouse
 
 log = logging.getLogger("clientlore")
 
@@ -65,6 +66,7 @@ class Workspace:
         self.lake = Lake(settings.lake)
         self.blobs = Blobs(settings.blobs)
         self.vectors = Vectors(settings.vectors)
+        self.warehouse = Warehouse(settings.warehouse)
         self.locks: TenantLocks = (
             AdvisoryLocks(control.engine, settings.lock_timeout_seconds)
             if control.is_postgresql

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,19 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from clientlore.clock import FrozenClock
 from clientlore.control.engine import ControlPlane
 from clientlore.ids import new_id
+from clientlore.run_context import RunContext
+from clientlore.runs import marts
+from clientlore.runs.stages import run_stage
+from clientlore.storage import dbt
+from clientlore.testing.demo import play_demo
+from clientlore.testing.workspaces import open_workspace
+from clientlore.workspace import Workspace
+from tests.conftest import NOW
+
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +68,37 @@ def empty_control(database_url: str) -> Iterator[ControlPlane]:
     control = ControlPlane.connect(database_url)
     yield control
     control.close()
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dbt project, parsed as the set-up does."""
+    pytest.importorskip("dbt.cli.main")
+    folder = tmp_path_factory.mktemp("prepared")
+    dbt.prepare(PROJECT, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the demo's three days and the exports for analysts. Only to be copied or read."""
+    home = tmp_path_factory.mktemp("played") / "home"
+    with open_workspace(home, FrozenClock(NOW)) as workspace:
+        play_demo(workspace)
+        assert run_stage(RunContext(workspace), "out/exports").failed == []
+    return home
+
+
+@pytest.fixture
+def demo(played: Path, tmp_path: Path, clock: FrozenClock) -> Iterator[Workspace]:
+    """That home, to do with as one likes."""
+    shutil.copytree(played, tmp_path / "home")
+    with open_workspace(tmp_path / "home", clock) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def built(played: Path, prepared: Path) -> marts.Built:
+    """The marts of the demo, built once. Only to be read."""
+    with open_workspace(played, FrozenClock(NOW)) as workspace:
+        return marts.build(workspace, PROJECT, prepared, "tests")

@@ -44,12 +44,19 @@ class AppOrchestrator:
 
     def launch(self, request: RunRequest) -> list[RunResult]:
         """See `Orchestrator.launch`."""
+        return self._results("run", _as_json(request))
+
+    def publish(self) -> RunResult:
+        """See `Orchestrator.publish`."""
+        return self._results("publish")[0]
+
+    def _results(self, command: str, given: str = "") -> list[RunResult]:
         from clientlore.runs.orchestrator import RunResult
 
-        for event in self._ask(["run"], _as_json(request)):
+        for event in self._ask([command], given):
             if event["event"] == "result":
                 return [RunResult(**{**r, "days": tuple(r["days"])}) for r in event["runs"]]
-        raise _silent("run")
+        raise _silent(command)
 
     def backfill(self, request: RunRequest) -> str:
         """See `Orchestrator.backfill`."""

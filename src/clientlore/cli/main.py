@@ -32,6 +32,7 @@ _COMMANDS: Mapping[str, str] = {
     "quarantine": "operating:quarantine",
     "outbox": "operating:outbox",
     "memory": "operating:memory",
+    "warehouse": "warehouse:warehouse",
     "db": "operating:db",
 }
 

@@ -204,6 +204,7 @@ CHECKS: Mapping[str, tuple[Declared, ...]] = {
         _DONE,
     ),
     "out/run_ledger": (_DONE,),
+    "out/exports": (_DONE,),
 }
 
 

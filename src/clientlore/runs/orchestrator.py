@@ -90,6 +90,10 @@ class Orchestrator(Protocol):
         """Asks a run to stop; says whether it was running."""
         ...
 
+    def publish(self) -> RunResult:
+        """Builds the analysts' database anew, publishes it, and waits for it."""
+        ...
+
     def status(self, *, thorough: bool = False) -> OrchestratorStatus:
         """How it is doing. Dead runs are found and failed on the way; `thorough` compares the limits too."""
         ...
@@ -120,6 +124,10 @@ class InlineOrchestrator:
     def cancel(self, run_id: str) -> bool:  # noqa: ARG002 - it says why it cannot
         """See `Orchestrator.cancel`."""
         raise _needs_app("Cancelling a run")
+
+    def publish(self) -> RunResult:
+        """See `Orchestrator.publish`."""
+        raise _needs_app("Building the analysts' database")
 
     def status(self, *, thorough: bool = False) -> OrchestratorStatus:  # noqa: ARG002 - there are no limits here
         """See `Orchestrator.status`."""

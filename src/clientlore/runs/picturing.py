@@ -46,6 +46,11 @@ _PICTURES = {
         "Windows and mails", "count", ("windows", "mails", "sent", "deferred", "failed")
     ),
     "out/run_ledger": _Picture("Stages on record", "rows"),
+    "out/exports": _Picture(
+        "What analysts get of the control plane",
+        "rows",
+        ("decisions", "mail_attempts", "collections", "memory_operations", "clients", "readers"),
+    ),
 }
 _NOT_CATEGORIES = {"unscored", "relevant", "tokens"}
 

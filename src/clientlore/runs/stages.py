@@ -42,6 +42,7 @@ class Stage:
         at_once: What it does for a tenant, for a stage without days.
         version: Raised when the same inputs may give other rows.
         while_held: Whether it works for tenants that are held.
+        for_analysts: Whether only the analysts' database needs it: then it is left to the jobs that publish that.
     """
 
     key: str
@@ -49,6 +50,7 @@ class Stage:
     by_day: DayWork | None = None
     at_once: TenantWork | None = None
     while_held: bool = False
+    for_analysts: bool = False
 
 
 STAGES: Mapping[str, Stage] = {
@@ -66,10 +68,14 @@ STAGES: Mapping[str, Stage] = {
         Stage("out/dossiers", "1", at_once=work.dossiers),
         Stage("out/deliveries", "1", at_once=work.deliveries),
         Stage("out/run_ledger", "1", at_once=work.run_ledger, while_held=True),
+        Stage("out/exports", "1", at_once=work.exports, while_held=True, for_analysts=True),
     )
 }
 DAILY = tuple(key for key, stage in STAGES.items() if stage.by_day is not None)
-UNPARTITIONED = tuple(key for key, stage in STAGES.items() if stage.at_once is not None)
+UNPARTITIONED = tuple(
+    key for key, stage in STAGES.items() if stage.at_once is not None and not stage.for_analysts
+)
+FOR_ANALYSTS = tuple(key for key, stage in STAGES.items() if stage.for_analysts)
 
 
 def run_stage(ctx: RunContext, key: str, days: Sequence[date] = ()) -> StageReport:

@@ -26,6 +26,7 @@ from clientlore.monitoring.asking import SourceOutcome
 from clientlore.monitoring.crm_sync import sync_accounts
 from clientlore.monitoring.relevance import RELEVANCE, RulesScorer, relevance_of_day
 from clientlore.run_context import RunContext
+from clientlore.runs.exports import export_tenant
 from clientlore.runs.report import Work
 from clientlore.runs.tables import CONFIG_SNAPSHOT, RUN_LEDGER, run_ledger_of
 from clientlore.storage.lake import Table
@@ -261,6 +262,13 @@ def run_ledger(ctx: RunContext, tenant: Tenant) -> Work:
         frame = run_ledger_of(connection, tenant.tenant_id)
     written = ctx.workspace.lake.write(RUN_LEDGER, tenant.tenant_id, None, frame)
     return Work(rows=written.rows, content_sha=written.sha)
+
+
+def exports(ctx: RunContext, tenant: Tenant) -> Work:
+    """Exports what analysts get of the tenant's control plane."""
+    with ctx.workspace.control.read() as connection:
+        rows = export_tenant(connection, ctx.workspace.lake, tenant.tenant_id)
+    return Work(rows=sum(rows.values()), counts=rows)
 
 
 def _snapshot(ctx: RunContext, tenant: Tenant, day: date) -> Snapshot:

@@ -1,0 +1,2 @@
+select build_id, snapshot, taken_at, clientlore_version
+from {{ ref("stg_build") }}

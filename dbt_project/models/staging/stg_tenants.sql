@@ -1,0 +1,2 @@
+select tenant_id, name, mode, status
+from {{ source("lake", "tenants") }}
