@@ -18,3 +18,12 @@ CATEGORIES: Mapping[str, str] = {
     "other": "none of these",
 }
 CATEGORY_NAMES: tuple[str, ...] = tuple(CATEGORIES)
+_LABELS = {"m_and_a": "M&A", "legal_regulatory": "Legal and regulatory"}
+
+
+def label(category: str) -> str:
+    """A category, or a kind of activity, as people write it: `M&A`, `Leadership`."""
+    return _LABELS.get(category, category.replace("_", " ").capitalize())
+
+
+CATEGORY_LABELS: Mapping[str, str] = {name: label(name) for name in CATEGORIES}

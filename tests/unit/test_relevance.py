@@ -171,13 +171,13 @@ def test_confidence_grows_by_how_clearly_one_category_leads() -> None:
             "Kilnworks Ceramics faces lawsuit",
             CALM,
             {"publishers": 3},
-            "named in the headline (Kilnworks Ceramics); legal_regulatory: lawsuit; 3 publishers",
+            "named in the headline (Kilnworks Ceramics); Legal and regulatory: lawsuit; 3 publishers",
         ),
         (
             "Markets wrap: river",
             f"A dividend at KLN ($KLN). {CALM}",
             {},
-            "named at the beginning (KLN); earnings: dividend; a round-up",
+            "named at the beginning (KLN); Earnings: dividend; a round-up",
         ),
         (
             "By the river",

@@ -308,7 +308,7 @@ def test_twenty_full_items_stay_below_the_size_at_which_mail_is_clipped() -> Non
             title="Harbor Foods to buy a rival for forty million; " * 4,
             summary="The company said on Friday that it had agreed to it. " * 6,
             url=f"https://news.example/{'section/' * 20}{n}?utm_source=feed",
-            why="named in the headline (Harbor Foods); m_and_a: to buy, rival; 3 publishers",
+            why="named in the headline (Harbor Foods); M&A: to buy, rival; 3 publishers",
             also_about=("Calder & Finch Ltd", "Vela Logistics SE"),
         )
         for n in range(20)

@@ -22,7 +22,7 @@ from clientlore.delivery.transports import wire_address
 from clientlore.digests.content import Section
 from clientlore.digests.windows import Window
 from clientlore.ids import stable_id
-from clientlore.taxonomy import CATEGORIES
+from clientlore.taxonomy import CATEGORIES, label
 
 FALLBACK_SENDER = "clientlore@localhost"
 # With the usual 78 characters the library would put a long subject on a line of its own, behind an empty first one.
@@ -169,14 +169,8 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["label"] = _label
+    environment.filters["label"] = label
     return environment
-
-
-def _label(category: str) -> str:
-    return {"m_and_a": "M&A", "legal_regulatory": "Legal and regulatory"}.get(
-        category, category.replace("_", " ").capitalize()
-    )
 
 
 def _inlined(html: str) -> str:

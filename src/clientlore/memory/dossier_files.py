@@ -21,6 +21,7 @@ from clientlore.ids import SLUG, sha256, stable_id
 from clientlore.memory.dossiers import Dossier
 from clientlore.memory.markdown import Marked, templates
 from clientlore.storage.files import write_bytes
+from clientlore.taxonomy import label
 
 FORMAT = "clientlore dossier 1"
 SET_ASIDE = "set-aside"
@@ -29,7 +30,6 @@ _CHECKSUM = re.compile(rb"^checksum: ([0-9a-f]{64})\n", re.MULTILINE)
 _HEADLINE = 90
 _SHORT = 25
 """A full stop before this belongs to an abbreviation such as Inc."""
-_LABELS = {"m_and_a": "M&A", "legal_regulatory": "Legal and regulatory"}
 _AS_CODE = ("Mail", "Telephone", "Web site", "Ticker", "Id in the CRM")
 
 
@@ -160,11 +160,6 @@ def _template() -> jinja2.Template:
     environment = templates("clientlore.memory")
     environment.filters |= {"label": label, "headline": headline}
     return environment.get_template("dossier.md.j2")
-
-
-def label(name: str) -> str:
-    """A category or an activity as people write it."""
-    return _LABELS.get(name, name.replace("_", " ").capitalize())
 
 
 def headline(words: str) -> str:

@@ -26,7 +26,7 @@ from clientlore.monitoring.normalise import headline, words
 from clientlore.monitoring.rules import KEYWORDS, ROUNDUP, RULES_VERSION, pattern
 from clientlore.providers.judging import Scorer
 from clientlore.storage.lake import UTC_TIME, Lake, Table, columns
-from clientlore.taxonomy import CATEGORY_NAMES
+from clientlore.taxonomy import CATEGORY_LABELS, CATEGORY_NAMES
 
 RELEVANCE = Table(
     "core",
@@ -241,7 +241,11 @@ def _rationale() -> pl.Expr:
     what = (
         pl.when(pl.col("category") == "other")
         .then(pl.lit("no category"))
-        .otherwise(pl.col("category").cast(pl.String) + pl.lit(": ") + pl.col("category_words"))
+        .otherwise(
+            pl.col("category").cast(pl.String).replace(CATEGORY_LABELS)
+            + pl.lit(": ")
+            + pl.col("category_words")
+        )
     )
     more = (
         pl.when(pl.col("publishers") > 1)

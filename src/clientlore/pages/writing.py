@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from clientlore.clock import utc
 from clientlore.control.model import Preferences, Tenant
 from clientlore.errors import NotFoundError
-from clientlore.memory.dossier_files import headline, label, path_of
+from clientlore.memory.dossier_files import headline, path_of
 from clientlore.memory.dossiers import Dossier, read_dossiers
 from clientlore.pages.chart import LABELS, draw
 from clientlore.pages.flow import STEPS, DayFlow, flow_of, newest_days
@@ -27,6 +27,7 @@ from clientlore.pages.folded import Layer, layers_of
 from clientlore.pages.mails import Person, people_of
 from clientlore.pages.stopped import NAMES, Stopped, stopped_of
 from clientlore.storage.files import write_bytes
+from clientlore.taxonomy import label
 from clientlore.workspace import Workspace
 
 MOST_DOSSIERS = 30

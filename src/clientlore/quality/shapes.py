@@ -5,6 +5,7 @@ Great Expectations takes 3 s and 190 MiB to import, so it is imported in the one
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Callable
@@ -109,6 +110,8 @@ def _great_expectations() -> Any:
             # It still imports `sre_constants`, which Python 3.11 warns about.
             warnings.simplefilter("ignore", DeprecationWarning)
             import great_expectations
+        # It tells of every temporary folder.
+        logging.getLogger("great_expectations").setLevel(logging.WARNING)
     except ModuleNotFoundError:
         return None
     return great_expectations
