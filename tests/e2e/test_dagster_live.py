@@ -134,6 +134,8 @@ def mails(commands: Commands) -> list[str]:
     return sorted(p.name for p in commands.home.joinpath("mail").glob("*.eml"))
 
 
+# It waits for ticks of sensors and for a daemon that starts processes: minutes on a busy machine.
+@pytest.mark.timeout(900)
 def test_only_fires_mail_and_what_a_backfill_recovers_comes_in_the_next_window(
     ask: Ask, commands: Commands, look: Callable[[], Workspace]
 ) -> None:
