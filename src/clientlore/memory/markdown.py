@@ -14,12 +14,15 @@ import jinja2
 
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Overrides of writing direction: they make text read other than it is. Joiners stay, since scripts need them."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~#]")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _MATH = re.compile(r"\$(?!\d)")
 """Between two of them some readers set mathematics; one before a digit never closes such a span."""
 _LINK = re.compile(r"(?<=\w)\.(?=[^\W\d_])|(?<=[A-Za-z]):(?=\S)")
 _OPENS_BLOCK = re.compile(r"^(?:[-+=:]|\d+(?=[.)](?:\s|$)))")
+_HARMLESS = re.compile(r"[A-Za-z][A-Za-z0-9,;()'\"%/-]*(?:\.? [A-Za-z0-9,;()'\"%/-]+)*\.?")
+"""Most of what is written: words with single spaces between them, in which nothing has to be escaped."""
 _WEB = re.compile(r"https?://[^\s/]", re.IGNORECASE)
 
 
@@ -33,8 +36,10 @@ def text(value: object) -> Marked:
     """Any value as plain words on one line: nothing in it is markup, and nothing in it becomes a link."""
     if isinstance(value, Marked):
         return value
-    plain = _BIDI.sub("", str(value))
-    plain = " ".join("".join(" " if _is_control(c) else c for c in plain).split())
+    words = str(value)
+    if _HARMLESS.fullmatch(words):
+        return Marked(words)
+    plain = _one_line(_BIDI.sub("", words))
     escaped = _SPECIAL.sub(r"\\\g<0>", plain)
     escaped = _ENTITY.sub(r"\&", escaped)
     escaped = _MATH.sub(r"\$", escaped)
@@ -49,7 +54,7 @@ def text(value: object) -> Marked:
 
 def code(value: object) -> Marked:
     """Any value as a code span on one line; for ids, addresses and commands."""
-    plain = " ".join("".join(" " if _is_control(c) else c for c in str(value)).split())
+    plain = _one_line(str(value))
     # In a table a bar ends the cell, in a code span too.
     plain = plain.replace("|", "\u2223")
     runs = [len(run) for run in re.findall(r"`+", plain)]
@@ -88,5 +93,5 @@ def templates(package: str) -> jinja2.Environment:
     return environment
 
 
-def _is_control(character: str) -> bool:
-    return ord(character) < 32 or 127 <= ord(character) < 160 or character in "\u2028\u2029"
+def _one_line(words: str) -> str:
+    return " ".join(_CONTROL.sub(" ", words).split())
