@@ -7,18 +7,29 @@ from dataclasses import asdict
 
 import click
 
-from clientlore.cli.common import json_option, opened, say_json, say_table
+from clientlore.cli.common import audit_of, json_option, opened, say_json, say_table
 
 
 @click.command()
+@click.option(
+    "--send-test-mail",
+    "address",
+    metavar="ADDRESS",
+    help="Send one real mail there over the configured SMTP instead, and say what the server answered.",
+)
 @json_option
-def doctor(as_json: bool) -> None:
+def doctor(address: str | None, as_json: bool) -> None:
     """Check stores, settings, providers, mail and Dagster. Ends with status 1 if something cannot work."""
     from clientlore.cli.application import orchestrator
     from clientlore.runs.examining import examine
+    from clientlore.runs.trying_mail import try_mail
 
-    with opened(migrated=False) as workspace:
-        found = examine(workspace, orchestrator(workspace, lambda _what, _detail: None))
+    if address is not None:
+        with opened() as workspace:
+            found = [try_mail(workspace, audit_of(workspace, "doctor --send-test-mail"), address)]
+    else:
+        with opened(migrated=False) as workspace:
+            found = examine(workspace, orchestrator(workspace, lambda _what, _detail: None))
     if as_json:
         say_json([asdict(finding) for finding in found])
     else:

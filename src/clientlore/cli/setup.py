@@ -17,27 +17,27 @@ from clientlore.cli.common import (
 )
 
 _A_CLIENT = """\
-  - name: Acme Corporation
-    domain: acme.example
-    aliases: [Acme]       # other names it goes by
-    # ticker: ACME
-    # industry: manufacturing
-    # people: [Jane Roe]  # people whose name stands for it
-    # exclude: [Acme Bakery]      # words that mean somebody else
-    owners: [me]
-    # feeds:
-    #   - https://news.example.com/acme.xml
-    #   - url: https://example.com/feed?key=${ACME_FEED_KEY}   # secrets come from the environment
-    #     on_failure: skip        # or fail; mock only with mode: mock
-    # contacts:
-    #   - {name: Jane Roe, email: jane@acme.example, role: Chief Financial Officer}
+# - name: Acme Corporation
+#   domain: acme.example
+#   aliases: [Acme]         # other names it goes by
+#   ticker: ACME
+#   industry: manufacturing
+#   people: [Jane Roe]      # people whose name stands for it
+#   exclude: [Acme Bakery]  # words that mean somebody else
+#   owners: [me]            # who is told; nobody else is
+#   feeds:
+#     - https://news.example.com/acme.xml
+#     - url: https://example.com/feed?key=${ACME_FEED_KEY}   # secrets come from the environment
+#       on_failure: skip    # or fail; mock only with mode: mock
+#   contacts:
+#     - {name: Jane Roe, email: jane@acme.example, role: Chief Financial Officer}
 """
 
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default="tenant.yaml")
-@click.option("--tenant", default="my-team", show_default=True, help="Id of the tenant.")
-@click.option("--name", default="My Team", show_default=True, help="Name of the tenant.")
+@click.option("--tenant", help="Id of the tenant; made from its name if not given.")
+@click.option("--name", help="Name of the tenant: your team or business.")
 @click.option(
     "--mode",
     type=click.Choice(["live", "mock"]),
@@ -45,24 +45,46 @@ _A_CLIENT = """\
     show_default=True,
     help="Real or made-up data.",
 )
-@click.option("--user", default="Your Name", show_default=True, help="Name of the first reader.")
-@click.option("--email", default="you@example.com", show_default=True, help="Their mail address.")
-@click.option("--zone", default="Europe/London", show_default=True, help="Their time zone.")
+@click.option("--user", help="Name of the first reader.")
+@click.option("--email", help="Their mail address.")
+@click.option("--zone", help="Their time zone, an IANA name such as Europe/London.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def init(
-    file: Path, tenant: str, name: str, mode: str, user: str, email: str, zone: str, force: bool
+    file: Path,
+    tenant: str | None,
+    name: str | None,
+    mode: str,
+    user: str | None,
+    email: str | None,
+    zone: str | None,
+    force: bool,
 ) -> None:
-    """Write a commented tenant file to start from."""
+    """Write a commented tenant file to start from.
+
+    At a terminal it asks four questions, unless an option says who you are. Without a terminal it asks nothing: what
+    no option says gets a placeholder to be replaced in the file.
+    """
     from importlib.resources import files
 
     import yaml
 
+    from clientlore.cli.asking import Answers, ask_who, at_a_terminal
     from clientlore.control.tenant_file import parse_tenant_file
     from clientlore.errors import ConfigurationError
+    from clientlore.ids import slug
     from clientlore.storage.files import write_bytes
 
     if file.exists() and not force:
         raise ConfigurationError(f"{file} exists already", "Give another name, or --force.")
+    if at_a_terminal() and not any((tenant, name, user, email, zone)):
+        who = ask_who()
+    else:
+        who = Answers(
+            name=name or "My Team",
+            user=user or "Your Name",
+            email=email or "you@example.com",
+            zone=zone or "Europe/London",
+        )
 
     def quoted(value: str) -> str:
         return (
@@ -74,17 +96,20 @@ def init(
     template = files("clientlore.cli").joinpath("example.yaml").read_text()
     text = template.format(
         file=file.name,
-        tenant=quoted(tenant),
-        name=quoted(name),
+        tenant=quoted(tenant or slug(who.name)),
+        name=quoted(who.name),
         mode=mode,
-        user=quoted(user),
-        email=quoted(email),
-        zone=quoted(zone),
+        user=quoted(who.user),
+        email=quoted(who.email),
+        zone=quoted(who.zone),
         clients=_A_CLIENT,
     )
     parse_tenant_file(text, file.name)
     write_bytes(file, text.encode())
-    click.echo(f"Wrote {file}. Put in your people and clients, then: clientlore apply {file}")
+    click.echo(f"Wrote {file}. Next:\n  clientlore apply {file}")
+    click.echo(
+        "  clientlore client add NAME --domain DOMAIN --feed URL    (or put clients into the file)"
+    )
 
 
 @click.command()

@@ -263,6 +263,14 @@ class TenantFile(_Strict):
     crm: CrmEntry | None = None
     schedules: tuple[ScheduleEntry, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_left_out(cls, value: Any) -> Any:
+        # `clients:` with nothing behind it, as when all of them are commented out.
+        return (
+            {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+        )
+
     @field_validator("feeds", mode="before")
     @classmethod
     def _plain_urls(cls, value: Any) -> Any:
