@@ -326,12 +326,19 @@ def test_who_is_not_there_is_named_with_who_is(workspace: Workspace) -> None:
             clients.resolve_clients(connection, "acme", ["harbour"])
         named = clients.resolve_clients(connection, "acme", ["HARBOR FOODS", "Quarry-Stone"])
         assert named == {"harbor-foods", "quarry-stone"}
+    put_tenant(workspace, "tenant: sample\nname: Sample\nmode: mock\n")
+    with workspace.control.read() as connection:
+        assert tenants.only_tenant(connection, None).tenant_id == "acme"
     put_tenant(workspace, "tenant: beta\nname: Beta\n")
     with workspace.control.read() as connection:
-        with pytest.raises(ConfigurationError, match="--tenant: acme, beta"):
+        with pytest.raises(ConfigurationError, match="--tenant: acme, beta, sample"):
             tenants.only_tenant(connection, None)
         assert tenants.only_tenant(connection, "beta").name == "Beta"
-        assert [x.tenant_id for x in tenants.chosen_tenants(connection, ())] == ["acme", "beta"]
+        assert [x.tenant_id for x in tenants.chosen_tenants(connection, ())] == [
+            "acme",
+            "beta",
+            "sample",
+        ]
         assert [x.name for x in tenants.chosen_tenants(connection, ["beta", "beta"])] == ["Beta"]
         with pytest.raises(NotFoundError, match="no tenant 'gamma'"):
             tenants.chosen_tenants(connection, ["beta", "gamma"])

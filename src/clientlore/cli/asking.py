@@ -28,7 +28,7 @@ def at_a_terminal() -> bool:
 
 def ask_who() -> Answers:
     """Asks for the team, the person, their address and their time zone."""
-    from clientlore.control.tenant_file import Address, Text, Zone
+    from clientlore.control.tenant_values import Address, Text, Zone
 
     click.echo("Four questions; everything can be changed in the file afterwards.\n")
     return Answers(
@@ -45,7 +45,7 @@ def machine_zone() -> str:
     """The IANA name of the machine's time zone; UTC where it has none or several."""
     import tzlocal
 
-    from clientlore.control.tenant_file import Zone
+    from clientlore.control.tenant_values import Zone
 
     try:
         with warnings.catch_warnings():

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from clientlore.workspace import Workspace
 
 tenant_option = click.option(
-    "--tenant", metavar="ID", help="Which tenant; needed where there are several."
+    "--tenant",
+    metavar="ID",
+    help="Which tenant; needed where several are live, or none is and several are mock.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 

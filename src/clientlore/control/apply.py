@@ -18,14 +18,8 @@ from clientlore.control import tables as t
 from clientlore.control.audit import Audit
 from clientlore.control.engine import ControlPlane
 from clientlore.control.model import Client, Preferences, Schedule, Source, Tenant, User
-from clientlore.control.tenant_file import (
-    ClientEntry,
-    FeedEntry,
-    ScheduleEntry,
-    TenantFile,
-    UserEntry,
-    weekday_number,
-)
+from clientlore.control.tenant_entries import ClientEntry, FeedEntry, ScheduleEntry, UserEntry
+from clientlore.control.tenant_file import TenantFile, weekday_number
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from clientlore.control.audit import Audit
 from clientlore.control.engine import ControlPlane
 from clientlore.control.model import Tenant
 from clientlore.control.rows import load_all
-from clientlore.control.tenant_file import ClientEntry
+from clientlore.control.tenant_entries import ClientEntry
 from clientlore.errors import BadDataError, ConfigurationError
 
 _COLUMNS = {

@@ -50,7 +50,7 @@ def chosen_tenants(connection: Connection, wanted: Collection[str]) -> list[Tena
 
 
 def only_tenant(connection: Connection, wanted: str | None) -> Tenant:
-    """The wanted tenant, or the only one there is.
+    """The wanted tenant, or the only one there is; a live one beside mock ones is meant, as after the demo.
 
     Raises:
         ConfigurationError: None is named and there are several.
@@ -58,10 +58,11 @@ def only_tenant(connection: Connection, wanted: str | None) -> Tenant:
     if wanted is not None:
         return get_tenant(connection, wanted)
     found = all_tenants(connection)
-    if len(found) == 1:
-        return found[0]
     if not found:
         raise NotFoundError("There is no tenant yet", "Run `clientlore init`, then `apply`.")
+    meant = [x for x in found if x.mode == "live"] or found
+    if len(meant) == 1:
+        return meant[0]
     names = ", ".join(x.tenant_id for x in found)
     raise ConfigurationError("Several tenants are known", f"Name one with --tenant: {names}.")
 

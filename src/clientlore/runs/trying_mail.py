@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import TypeAdapter, ValidationError
 
 from clientlore.control.audit import Audit
-from clientlore.control.tenant_file import Address
+from clientlore.control.tenant_values import Address
 from clientlore.delivery.transports import TransportError
 from clientlore.delivery.trial import send_trial
 from clientlore.errors import ConfigurationError
