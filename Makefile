@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but Python 3.11 to 3.13 and make; both set up what they use, once.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check dev bench clean setup lock warehouse docs
+.PHONY: help demo test check dev bench clean setup lock warehouse docs reference pictures
 
 BIN := .venv/bin
 CODE := src orchestration assets resources sensors
@@ -34,6 +34,12 @@ check: .venv/.manifest  ## lint, format, types, layers, definitions
 
 bench: .venv/.manifest  ## what each stage costs, side by side with what Dagster adds
 	@$(BIN)/python -m bench
+
+reference: .venv/.ready  ## docs/reference, from the code
+	@$(BIN)/python -m tools.make_reference
+
+pictures: .venv/.manifest  ## docs/pictures, from the product (needs Chromium)
+	@$(BIN)/python -m tools.make_pictures
 
 setup: .venv/.manifest .venv-library/.ready .venv-duckdb1/.ready  ## the environments alone
 
