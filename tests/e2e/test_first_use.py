@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import email
-import os
-import pty
-import select
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from email.policy import default
 from pathlib import Path
@@ -22,6 +17,7 @@ from clientlore.control import tables as t
 from clientlore.testing.mail import DROP, MailServer
 from clientlore.workspace import Workspace
 from tests.e2e.conftest import COMMAND
+from tests.support.terminal import at_a_terminal
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Commands
@@ -45,45 +41,20 @@ def with_smtp(commands: Commands, mail_server: MailServer) -> Commands:
     return commands
 
 
-def at_a_terminal(commands: Commands, *arguments: str, answers: list[str]) -> tuple[int, str]:
-    """Runs a command at a pseudo-terminal and answers each question once it stands there."""
-    outer, inner = pty.openpty()
-    process = subprocess.Popen(
+def typed_in(commands: Commands, *arguments: str, answers: list[str]) -> tuple[int, str]:
+    """Types a command at a terminal of a machine in Japan."""
+    return at_a_terminal(
         [str(COMMAND), *arguments],
         cwd=commands.home.parent,
         env={**commands.environment, "TZ": "Asia/Tokyo"},
-        stdin=inner,
-        stdout=inner,
-        stderr=inner,
-        close_fds=True,
+        answers=answers,
     )
-    os.close(inner)
-    waiting, said, seen = list(answers), "", 0
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if select.select([outer], [], [], 0.2)[0]:
-            try:
-                chunk = os.read(outer, 4096).decode()
-            except OSError:  # Linux says EIO when the other end is closed
-                break
-            if not chunk:
-                break
-            said += chunk
-        elif waiting and said[seen:].rstrip(" ").endswith(":"):
-            seen = len(said)
-            os.write(outer, f"{waiting.pop(0)}\n".encode())
-        elif process.poll() is not None:
-            break
-    process.wait(timeout=10)
-    os.close(outer)
-    assert waiting == [], said
-    return process.returncode, said
 
 
 def test_init_asks_four_questions_at_a_terminal_and_asks_again_what_cannot_be(
     commands: Commands, tmp_path: Path
 ) -> None:
-    status, said = at_a_terminal(
+    status, said = typed_in(
         commands,
         "init",
         answers=["Harbor & Finch: Advisors", "Ann Lee", "ann at home", "ann@hf.example", "Mars/Base", ""],
@@ -106,7 +77,7 @@ def test_init_asks_four_questions_at_a_terminal_and_asks_again_what_cannot_be(
 def test_init_asks_nothing_when_a_flag_says_who_or_nobody_is_there(
     commands: Commands, tmp_path: Path
 ) -> None:
-    status, said = at_a_terminal(commands, "init", "--name", "Acme Advisors", answers=[])
+    status, said = typed_in(commands, "init", "--name", "Acme Advisors", answers=[])
     assert (status, "Your name" in said) == (0, False)
     assert yaml.safe_load((tmp_path / "tenant.yaml").read_text())["tenant"] == "acme-advisors"
     commands.run("init", "piped.yaml")
