@@ -16,6 +16,9 @@ from clientlore.cli.common import (
     tenant_option,
 )
 
+_TAKEN_BEFORE = (
+    "Today's configuration was taken before; `clientlore run --refresh-config` takes it anew."
+)
 _A_CLIENT = """\
 # - name: Acme Corporation
 #   domain: acme.example
@@ -146,9 +149,7 @@ def apply(file: Path, dry_run: bool, as_json: bool) -> None:
     rows = [[c.action, c.entity, c.entity_id, _told(c.fields)] for c in changes]
     say_table("Would change" if dry_run else "Changed", ["action", "what", "id", "fields"], rows)
     if outdated:
-        click.echo(
-            "Today's configuration was taken before; `clientlore run --refresh-config` takes it anew."
-        )
+        click.echo(_TAKEN_BEFORE)
 
 
 @click.group()
@@ -211,9 +212,7 @@ def add(
             "It has no feed of its own yet: add one with --feed, or feeds for all in the tenant file."
         )
     if outdated:
-        click.echo(
-            "Today's configuration was taken before; `clientlore run --refresh-config` takes it anew."
-        )
+        click.echo(_TAKEN_BEFORE)
 
 
 @client.command("import")
@@ -233,12 +232,15 @@ def import_(file: Path, tenant: str | None, as_json: bool) -> None:
         found = one_tenant(workspace, tenant)
         entries, rejects = read_csv(file)
         added = add_clients(workspace.control, audit_of(workspace, "client import"), found, entries)
+        outdated = _outdated(workspace, found.tenant_id)
     if as_json:
         say_json({"tenant": found.tenant_id, "added": added, "rejected": rejects})
     else:
         click.echo(f"Watching {len(added)} clients of {file.name} for tenant '{found.tenant_id}'.")
         for reject in rejects:
             click.echo(f"left out: line {reject['line']}: {reject['detail']}", err=True)
+        if outdated:
+            click.echo(_TAKEN_BEFORE)
     sys.exit(3 if rejects else 0)
 
 
