@@ -26,7 +26,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "pictures"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 GROUPS = ("collect", "understand", "remember", "deliver", "operate")
 MOST_BYTES = 300_000
 
@@ -54,7 +54,7 @@ def main() -> int:
             shown = ",".join(f"global@global:{group}" for group in GROUPS)
             target = Path(folder, "graph.png")
             _look(
-                browser, f"{address}/asset-groups?expanded={shown}", target, 2200, 1100, wait=20_000
+                browser, f"{address}/asset-groups?expanded={shown}", target, 2200, 1500, wait=20_000
             )
         _save(_graph_alone(Image.open(target)), "asset-graph.png")
     return 0
@@ -148,9 +148,10 @@ def _down_to_a_rule(picture: Image.Image) -> Image.Image:
 
 def _graph_alone(picture: Image.Image) -> Image.Image:
     """The graph without navigation and controls."""
-    canvas = picture.crop((560, 130, 2152, picture.height))
+    picture.paste("white", (2140, picture.height // 2 + 300, picture.width, picture.height))
+    canvas = picture.crop((560, 130, picture.width, picture.height))
     # The frames of groups and the names in them; the dots of the background are lighter.
-    drawn = canvas.convert("L").point(lambda value: 255 if value < 215 else 0)
+    drawn = canvas.convert("L").point(lambda value: 255 if value < 228 else 0)
     left, top, right, bottom = drawn.getbbox() or (0, 0, *canvas.size)
     edge = 16
     return canvas.crop(
