@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
 from assets.showing import key_of
 from clientlore.runs.marts import Built
@@ -19,36 +18,26 @@ GROUP = "analyse"
 OWNERS = ["team:analysts"]
 
 
-class Translator(DagsterDbtTranslator):
-    """Models lie below `out/marts`, and what they read are the assets that write it."""
-
-    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """Sources say whose table they are; what is not a mart itself is one level further down."""
-        props = dbt_resource_props
-        if props["resource_type"] == "source":
-            return key_of(props["config"]["meta"].get("clientlore_asset", "out/exports"))
-        layer = props["fqn"][1]
-        return dg.AssetKey(["out", "marts", *([] if layer == "marts" else [layer]), props["name"]])
-
-    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:  # noqa: ARG002 - all in one
-        """The stage of the story."""
-        return GROUP
-
-
 def specs_of(manifest: Mapping[str, Any]) -> dict[str, dg.AssetSpec]:
-    """An asset for each model, by the model's id."""
-    translator = Translator(
-        settings=DagsterDbtTranslatorSettings(
-            enable_source_metadata=False, enable_duplicate_source_asset_keys=True
-        )
-    )
-    models = [node for node in manifest["nodes"] if node.startswith("model.")]
-    # dagster-dbt keeps the manifest and the translator with each asset for its own runner, which is not used here.
+    """An asset for each model, by the model's id.
+
+    Read from the manifest directly: the package that does so imports dbt and a parser of SQL, 1.5 s in every process
+    that loads the definitions.
+    """
+    nodes: Mapping[str, Any] = manifest["nodes"]
     return {
-        node: _without_runner(translator.get_asset_spec(manifest, node, None)).replace_attributes(
-            owners=OWNERS
+        node: dg.AssetSpec(
+            _key(props),
+            deps=[_key(_resource(manifest, parent)) for parent in props["depends_on"]["nodes"]],
+            description=f"{props['description']}\n\n```sql\n{props['raw_code']}\n```",
+            group_name=GROUP,
+            kinds={"dbt", "duckdb"},
+            owners=OWNERS,
+            code_version=props["checksum"]["checksum"],
+            metadata={"dagster/column_schema": _columns(props)},
         )
-        for node in models
+        for node, props in nodes.items()
+        if node.startswith("model.")
     }
 
 
@@ -109,9 +98,28 @@ def warn_only(manifest: Mapping[str, Any]) -> set[str]:
     }
 
 
-def _without_runner(spec: dg.AssetSpec) -> dg.AssetSpec:
-    kept = {k: v for k, v in spec.metadata.items() if not k.startswith("dagster_dbt/")}
-    return spec.replace_attributes(metadata=kept)
+def _resource(manifest: Mapping[str, Any], node: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = manifest["sources" if node.startswith("source.") else "nodes"][node]
+    return found
+
+
+def _key(props: Mapping[str, Any]) -> dg.AssetKey:
+    """Models lie below `out/marts`, what is no mart itself one level further down; sources say whose table they are."""
+    if props["resource_type"] == "source":
+        return key_of(props["config"]["meta"].get("clientlore_asset", "out/exports"))
+    layer = props["fqn"][1]
+    return dg.AssetKey(["out", "marts", *([] if layer == "marts" else [layer]), props["name"]])
+
+
+def _columns(props: Mapping[str, Any]) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                name, column.get("data_type") or "?", description=column.get("description")
+            )
+            for name, column in props["columns"].items()
+        ]
+    )
 
 
 def _model_of(manifest: Mapping[str, Any], props: Mapping[str, Any]) -> str:
