@@ -169,6 +169,9 @@ def load_settings(
 ) -> Settings:
     """Reads the environment and the `.env` file of the application folder.
 
+    What the file says becomes part of the process's environment where that says nothing: a `${NAME}` in the address
+    of a feed is looked up there.
+
     Args:
         env: The environment; that of the process if not given.
         start: Where the search for the application folder begins; the current folder if not given.
@@ -177,6 +180,7 @@ def load_settings(
     Raises:
         ConfigurationError: A variable has a value that it cannot have; the message names it.
     """
+    of_process = env is None
     env = dict(os.environ if env is None else env)
     _apply_aliases(env)
     app = find_app(start, env)
@@ -184,6 +188,9 @@ def load_settings(
         from dotenv import dotenv_values
 
         file_values = {k: v for k, v in dotenv_values(app / ".env").items() if v}
+        if of_process:
+            for name in file_values.keys() - VARIABLES.keys() - set(_ALIASES.values()):
+                os.environ.setdefault(name, file_values[name])
         _apply_aliases(file_values)
         env = {**file_values, **env}
     values: dict[str, object] = {"smtp": {}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,20 @@ def test_the_process_wins_over_the_env_file_whichever_name_each_uses(tmp_path: P
     assert (smtp.username, smtp.from_email) == ("process", "a@b.example")
     assert smtp.password is not None
     assert smtp.password.get_secret_value() == "ours"
+
+
+def test_what_the_env_file_names_beside_settings_can_be_referred_to_by_feeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "workspace.yaml").touch()
+    (tmp_path / ".env").write_text("FEED_KEY=of-file\nOTHER_KEY=of-file\nSMTP_HOST=of-file\n")
+    monkeypatch.setenv("FEED_KEY", "taken away at the end")
+    monkeypatch.delenv("FEED_KEY")
+    monkeypatch.setenv("OTHER_KEY", "of-process")
+    settings = load_settings(start=tmp_path)
+    assert (os.environ["FEED_KEY"], os.environ["OTHER_KEY"]) == ("of-file", "of-process")
+    assert settings.smtp.host == "of-file"
+    assert "SMTP_HOST" not in os.environ
 
 
 def test_settings_that_are_printed_show_no_secret(tmp_path: Path) -> None:
