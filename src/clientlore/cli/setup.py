@@ -146,8 +146,8 @@ def apply(file: Path, dry_run: bool, as_json: bool) -> None:
     if not changes:
         click.echo(f"Tenant '{wanted.tenant}' is already as {file.name} says.")
         return
-    rows = [[c.action, c.entity, c.entity_id, _told(c.fields)] for c in changes]
-    say_table("Would change" if dry_run else "Changed", ["action", "what", "id", "fields"], rows)
+    rows = [[c.action, c.entity.replace("_", " "), c.label, _told(c.fields)] for c in changes]
+    say_table("Would change" if dry_run else "Changed", ["action", "what", "which", "how"], rows)
     if outdated:
         click.echo(_TAKEN_BEFORE)
 
@@ -271,13 +271,17 @@ def list_(tenant: str | None, as_json: bool) -> None:
 
 
 def _told(fields: dict[str, object]) -> str:
+    """What changed, in a line: ids, and what is empty where something is new, are left to `--json`."""
     parts = []
     for name, change in fields.items():
-        if isinstance(change, list) and len(change) == 2:
-            old, new = change
-            parts.append(f"{name}: {new}" if old is None else f"{name}: {old} -> {new}")
-        else:
+        if not isinstance(change, list) or len(change) != 2:
             parts.append(f"{name} {change}")
+            continue
+        old, new = change
+        if old is not None:
+            parts.append(f"{name}: {old} -> {new}")
+        elif new not in (None, "", True, [], {}) and not name.endswith("_id") and name != "origin":
+            parts.append(f"{name}: {new}")
     return "; ".join(parts)
 
 

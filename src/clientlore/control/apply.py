@@ -24,12 +24,17 @@ from clientlore.control.tenant_file import TenantFile, weekday_number
 
 @dataclass(frozen=True)
 class Change:
-    """One difference between the control plane and the file."""
+    """One difference between the control plane and the file.
+
+    Attributes:
+        label: What a person calls the thing: `harbor-foods / ann` for an assignment.
+    """
 
     action: str
     entity: str
     entity_id: str
     fields: dict[str, Any]
+    label: str
 
 
 def apply_tenant_file(
@@ -62,14 +67,38 @@ def apply_tenant_file(
         logged = connection.execute(
             sa.select(t.audit_log).where(t.audit_log.c.seq > mark).order_by(t.audit_log.c.seq)
         ).mappings()
+        names = _names(connection, wanted.tenant)
         changes = [
-            Change(row["action"], row["entity"], row["entity_id"], row["changes"])
+            Change(
+                row["action"],
+                row["entity"],
+                row["entity_id"],
+                row["changes"],
+                " / ".join(names.get(part, part) for part in row["entity_id"].split("/")),
+            )
             for row in logged.all()
             if row["tenant_id"] == wanted.tenant
         ]
         if dry_run:
             connection.rollback()
     return changes
+
+
+def _names(connection: Connection, tenant_id: str) -> dict[str, str]:
+    """What people call the things that have made-up ids."""
+    return {
+        **{
+            user.user_id: user.handle
+            for user in people.users_of(connection, tenant_id, active_only=False)
+        },
+        **{s.schedule_id: s.name for s in schedules.schedules_of(connection, tenant_id)},
+        **{
+            row.source_id: f"{row.kind} {row.client_id or 'about all'}"
+            for row in connection.execute(
+                sa.select(t.sources).where(t.sources.c.tenant_id == tenant_id)
+            )
+        },
+    }
 
 
 def _tenant(connection: Connection, audit: Audit, wanted: TenantFile) -> None:

@@ -110,8 +110,9 @@ def _great_expectations() -> Any:
             # It still imports `sre_constants`, which Python 3.11 warns about.
             warnings.simplefilter("ignore", DeprecationWarning)
             import great_expectations
-        # It tells of every temporary folder.
-        logging.getLogger("great_expectations").setLevel(logging.WARNING)
+        # It tells of every temporary folder, and has set a level of its own where it does.
+        for name in ("great_expectations", "great_expectations.data_context.types.base"):
+            logging.getLogger(name).setLevel(logging.WARNING)
     except ModuleNotFoundError:
         return None
     return great_expectations
