@@ -22,6 +22,7 @@ from clientlore.runs.stages import STAGES, run_stage
 
 DAYS = dg.DailyPartitionsDefinition(start_date="2020-01-01", timezone="UTC", end_offset=1)
 """Days of collection, in UTC; today exists, and is materialized many times."""
+_OUTCOME, _TROUBLED = "clientlore/outcome", "clientlore/troubled"
 _RATES = {
     "core/events": ("folded", "items"),
     "core/relevance": ("relevant", None),
@@ -70,6 +71,7 @@ def materialize_stage(
         say(
             f"{stage} {outcome.tenant_id} {outcome.day or ''}: {outcome.state}, {outcome.rows} rows"
         )
+    _tag(context, session)
     broken = [check for check in report.checks if check.blocking and not check.passed]
     if broken:
         session.fail(f"{stage}: {broken[0].description}")
@@ -87,6 +89,25 @@ def materialize_stage(
     )
 
 
+def _tag(context: dg.AssetExecutionContext, session: Session) -> None:
+    """Says in the list of runs how the run stands, and in which tenants something is wrong."""
+    outcome, _ = session.outcome()
+    before = context.run.tags.get(_OUTCOME)
+    if outcome == "succeeded" and before is None:
+        return
+    troubled = sorted(
+        {
+            f"{o.tenant_id} {o.state}"
+            for report in session.reports
+            for o in report.outcomes
+            if o.state != "done"
+        }
+    )
+    # A run that is executed again has the tags of the one before.
+    tags = {_OUTCOME: outcome, _TROUBLED: ", ".join(troubled)[:200] or "none"}
+    context.instance.add_run_tags(context.run.run_id, tags)
+
+
 def _days(context: dg.AssetExecutionContext) -> list[date]:
     """The days of the run, in order: one, or every day of a range."""
     keys = context.partition_key_range
@@ -94,7 +115,7 @@ def _days(context: dg.AssetExecutionContext) -> list[date]:
 
 
 def _check(stage: str, check: CheckOutcome) -> dg.AssetCheckResult:
-    severe = check.blocking and not check.passed
+    severe = (check.blocking or check.severe) and not check.passed
     return dg.AssetCheckResult(
         asset_key=key_of(stage),
         check_name=check.name,

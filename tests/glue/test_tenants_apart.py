@@ -82,7 +82,7 @@ def checks_of(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], tuple[
 
 
 def test_a_made_up_row_in_a_live_tenant_is_set_aside_holds_it_and_reaches_nobody(
-    real_time: Workspace, run_job: RunJob, server: FeedServer
+    real_time: Workspace, run_job: RunJob, server: FeedServer, instance: dg.DagsterInstance
 ) -> None:
     good = server.put("/good.xml", Answer(a_feed("Harbor Foods raises $20 million")))
     for name in ("clean", "spoilt"):
@@ -99,6 +99,14 @@ def test_a_made_up_row_in_a_live_tenant_is_set_aside_holds_it_and_reaches_nobody
     assert "spoilt" in description
     assert "clean" not in description
     assert said["core/events", "mock_free"][0]
+    (check,) = (
+        c for c in result.get_asset_check_evaluations() if c.check_name == "no_mock_in_live"
+    )
+    assert check.severity is dg.AssetCheckSeverity.ERROR
+    run = instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.tags["clientlore/outcome"] == "degraded"
+    assert run.tags["clientlore/troubled"] == "spoilt held"
     with real_time.control.read() as connection:
         spoilt = tenants.get_tenant(connection, "spoilt")
         assert (spoilt.status, tenants.get_tenant(connection, "clean").status) == ("held", "active")

@@ -15,6 +15,7 @@ class CheckOutcome:
         name: Unique for its asset.
         description: One sentence, with the numbers and names that matter.
         blocking: Whether what comes after must stop.
+        severe: Whether a failure needs a person, though what comes after goes on.
         details: Counts and ids; never content.
     """
 
@@ -23,6 +24,7 @@ class CheckOutcome:
     description: str
     blocking: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
+    severe: bool = False
 
 
 @dataclass(frozen=True)

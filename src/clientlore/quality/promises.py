@@ -49,6 +49,7 @@ def mock_found(held: Iterable[tuple[str, str]]) -> CheckOutcome:
         else "; ".join(f"{tenant}: {why}" for tenant, why in found.items())
         + "; look at `clientlore quarantine list`, then `clientlore tenant release`",
         details={"tenants": list(found)},
+        severe=True,
     )
 
 
@@ -216,6 +217,7 @@ def digests_delivered(
         if not late and not stuck
         else f"fires not done: {late or 'none'}; mails not sent: {stuck or 'none'}; see `clientlore status`",
         details={"fires": late, "mails": stuck},
+        severe=True,
     )
 
 
