@@ -95,14 +95,14 @@ def _tag(context: dg.AssetExecutionContext, session: Session) -> None:
     before = context.run.tags.get(_OUTCOME)
     if outcome == "succeeded" and before is None:
         return
-    troubled = sorted(
-        {
-            f"{o.tenant_id} {o.state}"
-            for report in session.reports
-            for o in report.outcomes
-            if o.state != "done"
-        }
-    )
+    told = [o for report in session.reports for o in report.outcomes]
+    worst = {
+        o.tenant_id: state
+        for state in ("degraded", "held", "failed")
+        for o in told
+        if o.state == state
+    }
+    troubled = [f"{tenant} {state}" for tenant, state in sorted(worst.items())]
     # A run that is executed again has the tags of the one before.
     tags = {_OUTCOME: outcome, _TROUBLED: ", ".join(troubled)[:200] or "none"}
     context.instance.add_run_tags(context.run.run_id, tags)
