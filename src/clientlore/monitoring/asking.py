@@ -52,6 +52,7 @@ async def ask_all(ctx: RunContext, asks: Sequence[Ask]) -> list[SourceOutcome]:
             rng=Random(),  # noqa: S311 - jitter, not a secret
             concurrency=settings.http_concurrency,
             attempts=settings.http_attempts,
+            limits=ctx.workspace.providers.limits,
         )
         return list(await asyncio.gather(*(_ask(ctx, ask, http) for ask in asks)))
 

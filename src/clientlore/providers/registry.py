@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from clientlore.clock import Clock
 from clientlore.errors import ConfigurationError
 from clientlore.providers.base import Provider
+from clientlore.providers.limits import Limits
 from clientlore.settings import Settings
 
 Factory = Callable[[Settings, Clock], Provider]
@@ -91,6 +92,7 @@ class Providers:
         self._settings = settings
         self._clock = clock
         self._made: dict[str, Provider] = dict(overrides or {})
+        self.limits = Limits()
 
     def get(self, kind: str) -> Provider:
         """The provider of a kind of source.
