@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
@@ -24,100 +18,44 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from clientlore.control.schedules import WEEKDAYS, check_cron
+from clientlore.control.search_entry import SearchEntry
+from clientlore.control.tenant_values import (
+    Address,
+    Category,
+    Slug,
+    Strict,
+    Text,
+    Url,
+    Weekday,
+    Zone,
+    local_time,
+)
 from clientlore.control.yaml_lines import Path as YamlPath
 from clientlore.control.yaml_lines import explain, parse, suggest
 from clientlore.errors import ConfigurationError
-from clientlore.ids import SLUG, slug
-from clientlore.taxonomy import CATEGORY_NAMES
+from clientlore.ids import slug
 
 
-@cache
-def _zones() -> set[str]:
-    # Looking through the zone files takes 30 ms, and every person has a zone.
-    return available_timezones()
-
-
-def _zone(value: str) -> str:
-    if value not in _zones():
-        msg = f"no such time zone{suggest(value, _zones())} Use an IANA name such as Europe/London"
-        raise ValueError(msg.replace("zone Use", "zone; use"))
-    return value
-
-
-def _slug(value: str) -> str:
-    if not SLUG.match(value):
-        msg = "an id has lower-case letters, digits, '-' and '_', and at most 63 of them"
-        raise ValueError(msg)
-    return value
-
-
-def _address(value: str) -> str:
-    local, at, domain = value.strip().rpartition("@")
-    bad = not at or not local or ("." not in domain.strip(".") and domain != "localhost")
-    if bad or any(c.isspace() or c in ',;<>"' for c in value.strip()) or len(value) > 254:
-        msg = "this is no mail address"
-        raise ValueError(msg)
-    return value.strip()
-
-
-def _url(value: str) -> str:
-    if not value.startswith(("http://", "https://")) or any(c.isspace() for c in value):
-        msg = "a feed is an http:// or https:// address without spaces"
-        raise ValueError(msg)
-    password = urlsplit(value).password
-    if password and not re.fullmatch(r"\$\{[A-Z][A-Z0-9_]*\}", password):
-        msg = "the address contains a password; write ${NAME} in its place and set NAME in the environment"
-        raise ValueError(msg)
-    return value
-
-
-def _local_time(value: object) -> str:
-    # YAML 1.1 reads 21:00 as the number 1260 (base 60), so a number of minutes is never less than 60.
-    if isinstance(value, int) and not isinstance(value, bool) and 60 <= value < 24 * 60:
-        value = f"{value // 60:02d}:{value % 60:02d}"
-    hour, colon, minute = str(value).partition(":")
-    if not (hour.isdigit() and (not colon or minute.isdigit())):
-        msg = 'a time of day is written as "07:30"'
-        raise ValueError(msg)
-    if not (int(hour) < 24 and int(minute or 0) < 60):
-        msg = "a time of day lies between 00:00 and 23:59"
-        raise ValueError(msg)
-    return f"{int(hour):02d}:{int(minute or 0):02d}"
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
-Slug = Annotated[str, AfterValidator(_slug)]
-Address = Annotated[str, AfterValidator(_address)]
-Url = Annotated[str, AfterValidator(_url)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
-Category = Literal[CATEGORY_NAMES]  # type: ignore[valid-type]
-Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class QuietHours(_Strict):
+class QuietHours(Strict):
     """When no mail may arrive; `from` may be later than `to`, across midnight."""
 
     start: str = Field(alias="from")
     end: str = Field(alias="to")
 
-    _times = field_validator("start", "end", mode="before")(_local_time)
+    _times = field_validator("start", "end", mode="before")(local_time)
 
 
-class Digest(_Strict):
+class Digest(Strict):
     """When a person is mailed, in their own zone."""
 
     frequency: Literal["instant", "daily", "weekly"] = "daily"
     at: str = "07:00"
     weekday: Weekday = "monday"
 
-    _times = field_validator("at", mode="before")(_local_time)
+    _times = field_validator("at", mode="before")(local_time)
 
 
-class UserEntry(_Strict):
+class UserEntry(Strict):
     """A person who reads."""
 
     id: Slug | None = None
@@ -141,14 +79,14 @@ class UserEntry(_Strict):
         return self.id or slug(self.name)
 
 
-class FeedEntry(_Strict):
+class FeedEntry(Strict):
     """A feed, with what to do when it fails."""
 
     url: Url
     on_failure: Literal["fail", "skip", "mock"] = "skip"
 
 
-class ContactEntry(_Strict):
+class ContactEntry(Strict):
     """A person at a client."""
 
     name: Text
@@ -160,7 +98,7 @@ class ContactEntry(_Strict):
     ) = None
 
 
-class ClientEntry(_Strict):
+class ClientEntry(Strict):
     """A company that is watched."""
 
     id: Slug | None = None
@@ -175,6 +113,7 @@ class ClientEntry(_Strict):
     ticker: (
         Annotated[str, StringConstraints(max_length=16, pattern=r"^[A-Za-z0-9.:-]+$")] | None
     ) = None
+    cik: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,10}$")] | None = None
     industry: Text | None = None
     aliases: tuple[Text, ...] = ()
     people: tuple[Text, ...] = ()
@@ -207,7 +146,7 @@ class ClientEntry(_Strict):
         return self.id or slug(self.name)
 
 
-class CrmEntry(_Strict):
+class CrmEntry(Strict):
     """A CRM as files: CSV or JSON, by their ending. Paths are relative to the tenant file."""
 
     accounts: Text
@@ -215,7 +154,7 @@ class CrmEntry(_Strict):
     on_failure: Literal["fail", "skip", "mock"] = "skip"
 
 
-class ScheduleEntry(_Strict):
+class ScheduleEntry(Strict):
     """When to look for news, besides the digests, which follow each person's own preferences."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[^:\s][^:]{0,99}$")]
@@ -231,7 +170,7 @@ class ScheduleEntry(_Strict):
     catch_up_limit: Annotated[int, Field(ge=1, le=100)] = 7
     active: bool = True
 
-    _times = field_validator("at", mode="before")(_local_time)
+    _times = field_validator("at", mode="before")(local_time)
 
     @model_validator(mode="after")
     def _cron_belongs(self) -> ScheduleEntry:
@@ -246,7 +185,7 @@ class ScheduleEntry(_Strict):
         return self
 
 
-class TenantFile(_Strict):
+class TenantFile(Strict):
     """A whole tenant file."""
 
     tenant: Slug
@@ -260,6 +199,7 @@ class TenantFile(_Strict):
     users: tuple[UserEntry, ...] = ()
     clients: tuple[ClientEntry, ...] = ()
     feeds: tuple[FeedEntry, ...] = ()
+    search: tuple[SearchEntry, ...] = ()
     crm: CrmEntry | None = None
     schedules: tuple[ScheduleEntry, ...] = ()
 
@@ -273,6 +213,17 @@ class TenantFile(_Strict):
     def _feeds_differ(cls, feeds: tuple[FeedEntry, ...]) -> tuple[FeedEntry, ...]:
         _differ("feed", [f.url for f in feeds], key="url")
         return feeds
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _plain_names(cls, value: Any) -> Any:
+        return _as_entries(value, "provider")
+
+    @field_validator("search")
+    @classmethod
+    def _search_differs(cls, search: tuple[SearchEntry, ...]) -> tuple[SearchEntry, ...]:
+        _differ("search provider", [s.provider for s in search], key="provider")
+        return search
 
     @field_validator("users")
     @classmethod
@@ -316,6 +267,7 @@ class TenantFile(_Strict):
             raise _wrong(("allow_live_send",), msg)
         if self.mode == "live":
             fakes = [f.url for f in self._feeds() if f.on_failure == "mock"]
+            fakes += [s.provider for s in self.search if s.on_failure == "mock"]
             if fakes or (self.crm is not None and self.crm.on_failure == "mock"):
                 msg = "'on_failure: mock' makes up data and is only for tenants with 'mode: mock'; use fail or skip"
                 raise ValueError(msg)
@@ -327,9 +279,9 @@ class TenantFile(_Strict):
             yield from client.feeds
 
 
-def _as_entries(value: Any) -> Any:
+def _as_entries(value: Any, key: str = "url") -> Any:
     if isinstance(value, list | tuple):
-        return [{"url": item} if isinstance(item, str) else item for item in value]
+        return [{key: item} if isinstance(item, str) else item for item in value]
     return value
 
 
