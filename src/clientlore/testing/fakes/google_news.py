@@ -30,7 +30,7 @@ def routes(fake: Fake) -> Sequence[Route]:
         Random(fake.seed).shuffle(found)
         entries = []
         for story in found:
-            opaque = base64.urlsafe_b64encode(f"{len(fake.log)}:{story.story_id}".encode()).decode()
+            opaque = base64.urlsafe_b64encode(story.story_id.encode()).decode()
             link = f"https://news.google.com/rss/articles/CBMi{opaque}?oc=5"
             listed = f'<a href="{link}">{story.title}</a>&nbsp;<font color="#6f6f6f">{story.publisher}</font>'
             entries.append(
