@@ -43,6 +43,7 @@ SEARCHABLE: Mapping[str, Searchable] = {
     "google_news": Searchable(
         consent="its feeds are for personal, non-commercial use in a feed reader"
     ),
+    "google_search": Searchable(),
 }
 
 

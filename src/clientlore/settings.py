@@ -56,7 +56,7 @@ class SearchSettings(BaseModel):
     tavily_key: SecretStr | None = None
     newsapi_key: SecretStr | None = None
     edgar_contact: str | None = None
-    google_base: str = "https://www.googleapis.com"
+    google_search_base: str = "https://customsearch.googleapis.com"
     serper_base: str = "https://google.serper.dev"
     brave_base: str = "https://api.search.brave.com"
     tavily_base: str = "https://api.tavily.com"
@@ -180,7 +180,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "TAVILY_API_KEY": ("search", "tavily_key"),
     "NEWSAPI_KEY": ("search", "newsapi_key"),
     "SEC_EDGAR_CONTACT": ("search", "edgar_contact"),
-    "GOOGLE_SEARCH_API_BASE": ("search", "google_base"),
+    "GOOGLE_SEARCH_API_BASE": ("search", "google_search_base"),
     "SERPER_API_BASE": ("search", "serper_base"),
     "BRAVE_API_BASE": ("search", "brave_base"),
     "TAVILY_API_BASE": ("search", "tavily_base"),

@@ -85,6 +85,7 @@ def test_a_provider_gives_raw_rows_and_events_about_its_clients(
     keys = {
         a.headers.get("x-api-key")
         or a.headers.get("x-subscription-token")
+        or a.headers.get("x-goog-api-key")
         or a.headers.get("authorization", "").removeprefix("Bearer ")
         for a in asked
     }

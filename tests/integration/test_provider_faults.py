@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -178,7 +178,9 @@ def test_a_missing_or_wrong_key_names_its_variable_and_what_to_do_and_shows_itse
     desk: Desk, provider: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    variable = {"newsapi": "NEWSAPI_KEY"}.get(provider, f"{provider.upper()}_API_KEY")
+    variable = {"newsapi": "NEWSAPI_KEY", "google_search": "GOOGLE_SEARCH_API_KEY"}.get(
+        provider, f"{provider.upper()}_API_KEY"
+    )
     desk.environment[variable] = ""
     outcome = desk.collect(provider)
     assert outcome.error_kind == "authentication"
@@ -254,3 +256,31 @@ def test_a_plan_that_gives_only_a_hundred_articles_is_a_collection_in_part(desk:
     assert (outcome.outcome, outcome.error_kind) == ("degraded", "permanent")
     assert "limited to a max of 100" in str(outcome.error)
     assert len(desk.rows()) == 100
+
+
+def test_google_search_warns_of_its_end_once_and_refuses_after_it(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    workspace = desk.open("google_search")
+    desk.again(workspace)
+    desk.again(workspace)
+    warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert warned == [
+        "google_search: it ends on 1 January 2027; move to another provider, such as serper or brave "
+        "(42 days left)"
+    ]
+    desk.clock.at = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
+    assert desk.again(workspace, desk.clock.at.date()).error_kind is None
+    asked = len(desk.asked("google_search"))
+    desk.clock.at = datetime(2027, 1, 1, tzinfo=UTC)
+    ended = desk.again(workspace, desk.clock.at.date())
+    assert (ended.outcome, ended.error_kind) == ("failed", "permanent")
+    assert "Google ended the Custom Search API on 1 January 2027" in str(ended.error)
+    assert "such as serper or brave" in str(ended.error)
+    assert len(desk.asked("google_search")) == asked
+
+
+def test_google_search_without_its_engine_names_the_variable(desk: Desk) -> None:
+    desk.environment["GOOGLE_SEARCH_ENGINE_ID"] = ""
+    assert "GOOGLE_SEARCH_ENGINE_ID" in str(desk.collect("google_search").error)
+    assert desk.asked("google_search") == []

@@ -31,7 +31,7 @@ from tests.conftest import NOW
 TODAY = NOW.date()
 NAME = "Harbor Foods"
 PROVIDERS = tuple(every.SEARCH)
-WITH_KEY = ("serper", "brave", "tavily", "newsapi")
+WITH_KEY = ("serper", "brave", "tavily", "newsapi", "google_search")
 SINCE = datetime(2026, 11, 19, tzinfo=UTC)
 
 
@@ -178,7 +178,7 @@ def test_a_provider_is_told_who_asks_and_what_for(desk: Desk, provider: str) -> 
     keys = [
         one.headers.get(name)
         for one in asked
-        for name in ("x-api-key", "x-subscription-token", "authorization")
+        for name in ("x-api-key", "x-subscription-token", "x-goog-api-key", "authorization")
         if name in one.headers
     ]
     assert {key.removeprefix("Bearer ") for key in keys if key} == (
@@ -248,12 +248,19 @@ def test_a_past_day_gives_what_was_published_by_its_end_and_moves_no_mark(
     assert min(times) >= datetime(2026, 11, 16, tzinfo=UTC)
 
 
-PAGED = {"serper": 50, "brave": 50, "newsapi": 100, "gdelt": 250, "hacker_news": 50}
+PAGED = {
+    "google_search": 10,
+    "serper": 50,
+    "brave": 50,
+    "newsapi": 100,
+    "gdelt": 250,
+    "hacker_news": 50,
+}
 
 
 def _many(desk: Desk, provider: str) -> set[str]:
     """Lets there be more than fits on a page; returns their addresses."""
-    minutes = 4 if provider == "gdelt" else 14
+    minutes = {"gdelt": 4, "google_search": 60}.get(provider, 14)
     desk.fake.state["news"]["minutes"] = minutes
     desk.fake.state["hacker_news"]["most"] = 50
     return {story.url for story in stories(desk.fake, NAME, SINCE, NOW)}

@@ -105,15 +105,11 @@ def _is_set(settings: Settings, variable: str) -> bool:
 
 def _elsewhere(settings: Settings, name: str) -> tuple[str, ...]:
     usual: Mapping[str, Any] = {n: f.default for n, f in type(settings.search).model_fields.items()}
-    stem = name.removesuffix("_search")
     return tuple(
         str(value)
         for field, value in settings.search.model_dump().items()
-        if field.startswith(stem)
-        and field.endswith("_base")
+        if field in {f"{name}_base", f"{name}_data_base", f"{name}_www_base"}
         and value != usual[field]
-        # `google` is the stem of `google_news` too.
-        and field.removesuffix("_base").removesuffix("_data").removesuffix("_www") == stem
     )
 
 

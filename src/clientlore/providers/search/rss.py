@@ -234,7 +234,9 @@ def _whole_before_cut(body: bytes) -> int | None:
 def unwrapped(link: str | None) -> str | None:
     """The address that a Google Alert leads to by way of Google; any other address as it is."""
     parts = urlsplit(link or "")
-    if parts.path == "/url" and re.fullmatch(r"(?:www\.)?google\.[a-z.]+", parts.hostname or ""):
+    if parts.path == "/url" and re.fullmatch(
+        r"(?:www\.)?google\.(?:com?\.)?[a-z]{2,3}", parts.hostname or ""
+    ):
         wrapped = parse_qs(parts.query)
         return next(iter(wrapped.get("url") or wrapped.get("q") or [link or ""]))
     return link

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
-from clientlore.testing.fakes.news import CONTACT, KEY
+from clientlore.testing.fakes.news import CONTACT, ENGINE, KEY
 from clientlore.testing.fakes.serving import Part
 
 SEARCH: Mapping[str, tuple[str, ...]] = {
@@ -17,6 +17,7 @@ SEARCH: Mapping[str, tuple[str, ...]] = {
     "hacker_news": ("HACKER_NEWS_API_BASE",),
     "edgar": ("SEC_EDGAR_DATA_BASE", "SEC_EDGAR_WWW_BASE"),
     "google_news": ("GOOGLE_NEWS_BASE",),
+    "google_search": ("GOOGLE_SEARCH_API_BASE", "GOOGLE_SEARCH_API_KEY"),
 }
 
 
@@ -27,7 +28,7 @@ def parts() -> list[Part]:
 
 def environment(address: str) -> dict[str, str]:
     """Variables that send every search provider to the fakes at an address, with the keys they take."""
-    made = {"SEC_EDGAR_CONTACT": CONTACT}
+    made = {"SEC_EDGAR_CONTACT": CONTACT, "GOOGLE_SEARCH_ENGINE_ID": ENGINE}
     for name, variables in SEARCH.items():
         for variable in variables:
             made[variable] = KEY if variable.endswith("KEY") else f"{address}/{name}"

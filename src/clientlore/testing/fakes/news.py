@@ -26,6 +26,7 @@ from clientlore.ids import slug, stable_id
 from clientlore.testing.fakes.serving import Fake
 
 KEY = "test-key"
+ENGINE = "0123456789abcdef0"
 CONTACT = "Example Advisors desk@advisors.example"
 _OUTLETS = (
     ("Meridian Wire", "meridian-wire.example"),
