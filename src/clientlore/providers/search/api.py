@@ -309,7 +309,7 @@ def read_json(body: bytes, title: str) -> dict[str, Any]:
     except (ValueError, UnicodeDecodeError):
         raise BadDataError(
             f"The answer of {title} is no JSON",
-            "Look at the stored response with `clientlore quarantine show`.",
+            "Look at the stored response with `clientlore trace`.",
             detail="not_json",
         ) from None
     if not isinstance(found, dict):
@@ -329,7 +329,7 @@ def listed(found: Mapping[str, Any], name: str, title: str, *, optional: bool) -
     if not isinstance(value, list):
         raise BadDataError(
             f"The answer of {title} has no list '{name}'",
-            "Look at the stored response with `clientlore quarantine show`.",
+            "Look at the stored response with `clientlore trace`.",
             detail="no_list",
         )
     return value
