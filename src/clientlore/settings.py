@@ -44,6 +44,38 @@ class SmtpSettings(BaseModel):
         return self.from_email is not None
 
 
+class SearchSettings(BaseModel):
+    """Keys of the providers of news, and where they are; another address than the usual one is for trying things."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    google_key: SecretStr | None = None
+    google_engine: str | None = None
+    serper_key: SecretStr | None = None
+    brave_key: SecretStr | None = None
+    tavily_key: SecretStr | None = None
+    newsapi_key: SecretStr | None = None
+    edgar_contact: str | None = None
+    google_search_base: str = "https://customsearch.googleapis.com"
+    serper_base: str = "https://google.serper.dev"
+    brave_base: str = "https://api.search.brave.com"
+    tavily_base: str = "https://api.tavily.com"
+    newsapi_base: str = "https://newsapi.org"
+    gdelt_base: str = "https://api.gdeltproject.org"
+    edgar_data_base: str = "https://data.sec.gov"
+    edgar_www_base: str = "https://www.sec.gov"
+    hacker_news_base: str = "https://hn.algolia.com"
+    google_news_base: str = "https://news.google.com"
+
+    @field_validator("edgar_contact")
+    @classmethod
+    def _has_address(cls, value: str | None) -> str | None:
+        if value is not None and "@" not in value:
+            msg = "the SEC wants a company and a mail address, as in 'Example Ltd ann@example.com'"
+            raise ValueError(msg)
+        return value
+
+
 class Settings(BaseModel):
     """Everything that configures a process."""
 
@@ -59,6 +91,7 @@ class Settings(BaseModel):
     openai_api_key: SecretStr | None = None
     openai_api_base: str | None = None
     smtp: SmtpSettings = SmtpSettings()
+    search: SearchSettings = SearchSettings()
     lock_timeout_seconds: Annotated[float, Field(ge=0)] = 600.0
     http_concurrency: Annotated[int, Field(ge=1, le=256)] = 32
     http_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0
@@ -140,6 +173,23 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "SMTP_FROM_EMAIL": ("smtp", "from_email"),
     "SMTP_FROM_NAME": ("smtp", "from_name"),
     "SMTP_SECURITY": ("smtp", "security"),
+    "GOOGLE_SEARCH_API_KEY": ("search", "google_key"),
+    "GOOGLE_SEARCH_ENGINE_ID": ("search", "google_engine"),
+    "SERPER_API_KEY": ("search", "serper_key"),
+    "BRAVE_API_KEY": ("search", "brave_key"),
+    "TAVILY_API_KEY": ("search", "tavily_key"),
+    "NEWSAPI_KEY": ("search", "newsapi_key"),
+    "SEC_EDGAR_CONTACT": ("search", "edgar_contact"),
+    "GOOGLE_SEARCH_API_BASE": ("search", "google_search_base"),
+    "SERPER_API_BASE": ("search", "serper_base"),
+    "BRAVE_API_BASE": ("search", "brave_base"),
+    "TAVILY_API_BASE": ("search", "tavily_base"),
+    "NEWSAPI_BASE": ("search", "newsapi_base"),
+    "GDELT_API_BASE": ("search", "gdelt_base"),
+    "SEC_EDGAR_DATA_BASE": ("search", "edgar_data_base"),
+    "SEC_EDGAR_WWW_BASE": ("search", "edgar_www_base"),
+    "HACKER_NEWS_API_BASE": ("search", "hacker_news_base"),
+    "GOOGLE_NEWS_BASE": ("search", "google_news_base"),
     "CLIENTLORE_LOCK_TIMEOUT": ("lock_timeout_seconds",),
     "CLIENTLORE_HTTP_CONCURRENCY": ("http_concurrency",),
     "CLIENTLORE_HTTP_TIMEOUT": ("http_timeout_seconds",),
@@ -193,10 +243,10 @@ def load_settings(
                 os.environ.setdefault(name, file_values[name])
         _apply_aliases(file_values)
         env = {**file_values, **env}
-    values: dict[str, object] = {"smtp": {}}
+    values: dict[str, object] = {}
     for name, path in VARIABLES.items():
         if env.get(name):
-            target = values if len(path) == 1 else values["smtp"]
+            target = values if len(path) == 1 else values.setdefault(path[0], {})
             assert isinstance(target, dict)
             target[path[-1]] = env[name]
     base = app or (start or Path.cwd())

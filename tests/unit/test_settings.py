@@ -19,7 +19,14 @@ from clientlore.errors import (
     RetriableError,
     StoreError,
 )
-from clientlore.settings import VARIABLES, Settings, SmtpSettings, find_app, load_settings
+from clientlore.settings import (
+    VARIABLES,
+    SearchSettings,
+    Settings,
+    SmtpSettings,
+    find_app,
+    load_settings,
+)
 from clientlore.taxonomy import CATEGORIES, CATEGORY_NAMES
 from clientlore.testing.workspaces import open_workspace
 
@@ -120,8 +127,9 @@ def test_a_value_that_cannot_be_names_its_variable(tmp_path: Path, name: str, va
 
 
 def test_every_variable_leads_to_a_setting() -> None:
+    groups = {"smtp": SmtpSettings, "search": SearchSettings}
     for path in VARIABLES.values():
-        fields = Settings.model_fields if len(path) == 1 else SmtpSettings.model_fields
+        fields = Settings.model_fields if len(path) == 1 else groups[path[0]].model_fields
         assert path[-1] in fields
 
 

@@ -6,6 +6,7 @@ that what the CRM or the command line said stays.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from clientlore.control import tables as t
 from clientlore.control.audit import Audit
 from clientlore.control.engine import ControlPlane
 from clientlore.control.model import Client, Preferences, Schedule, Source, Tenant, User
+from clientlore.control.search_entry import SearchEntry
 from clientlore.control.tenant_entries import ClientEntry, FeedEntry, ScheduleEntry, UserEntry
 from clientlore.control.tenant_file import TenantFile, weekday_number
+from clientlore.plugins import SEARCHABLE
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ def _tenant(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
         "max_age_days": wanted.max_age_days,
         "mail_horizon_days": wanted.mail_horizon_days,
         "alert_email": wanted.alert_email,
+        **({"search": [entry.model_dump() for entry in wanted.search]} if wanted.search else {}),
     }
     tenants.put_tenant(
         connection,
@@ -231,7 +235,10 @@ def client_from(tenant_id: str, entry: ClientEntry) -> Client:
         domain=entry.domain,
         ticker=entry.ticker,
         industry=entry.industry,
-        profile={name: values for name, values in lists.items() if values},
+        profile={
+            **{name: values for name, values in lists.items() if values},
+            **({"cik": entry.cik} if entry.cik else {}),
+        },
     )
 
 
@@ -256,6 +263,9 @@ def _sources(connection: Connection, audit: Audit, wanted: TenantFile, folder: P
         found += [feed_source(wanted.tenant, feed, entry.client_id) for feed in entry.feeds]
         if wanted.mode == "mock":
             found.append(mock_search_source(wanted.tenant, entry.client_id))
+    # Clients that the CRM or the command line put there are asked about too.
+    for client in clients.clients_of(connection, wanted.tenant):
+        found += search_sources(client, wanted.search)
     if wanted.crm is not None:
         found += _crm_files(wanted, folder)
     elif wanted.mode == "mock":
@@ -271,6 +281,28 @@ def _sources(connection: Connection, audit: Audit, wanted: TenantFile, folder: P
         origin="file",
         keep={(source.source_id,) for source in found},
     )
+
+
+def search_sources(client: Client, search: Iterable[SearchEntry]) -> list[Source]:
+    """The sources of a client: one for each provider that the tenant searches with and that can know it."""
+    is_listed = bool(client.ticker or client.profile.get("cik"))
+    return [
+        Source(
+            tenant_id=client.tenant_id,
+            source_id=sources.source_id_for(
+                client.tenant_id, entry.provider, "search", client.client_id
+            ),
+            kind=entry.provider,
+            location="search",
+            client_id=client.client_id,
+            on_failure=entry.on_failure,
+            options=entry.options,
+        )
+        for entry in search
+        if is_listed
+        or entry.provider not in SEARCHABLE
+        or not SEARCHABLE[entry.provider].listed_only
+    ]
 
 
 def mock_search_source(tenant_id: str, client_id: str) -> Source:

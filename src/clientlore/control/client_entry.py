@@ -14,11 +14,17 @@ from pydantic import ValidationError
 
 from clientlore.control import clients, people, sources
 from clientlore.control import tables as t
-from clientlore.control.apply import client_from, feed_source, mock_search_source
+from clientlore.control.apply import (
+    client_from,
+    feed_source,
+    mock_search_source,
+    search_sources,
+)
 from clientlore.control.audit import Audit
 from clientlore.control.engine import ControlPlane
 from clientlore.control.model import Tenant
 from clientlore.control.rows import load_all
+from clientlore.control.search_entry import SearchEntry
 from clientlore.control.tenant_entries import ClientEntry
 from clientlore.errors import BadDataError, ConfigurationError
 
@@ -100,6 +106,9 @@ def add_clients(
                 found.append(
                     replace(mock_search_source(tenant.tenant_id, made.client_id), origin="cli")
                 )
+            # As the tenant file has them, so that it also takes them away.
+            searched = tenant.settings.get("search", ())
+            found += search_sources(made, [SearchEntry.model_validate(s) for s in searched])
             _put_sources(connection, audit, tenant.tenant_id, found)
     return [entry.client_id for entry in entries]
 

@@ -43,6 +43,14 @@ def states_of(connection: Connection, tenant_id: str) -> dict[str, SourceState]:
     return {row["source_id"]: load(SourceState, row) for row in rows}
 
 
+def errors_of(connection: Connection, tenant_id: str) -> dict[str, str]:
+    """What went wrong when each source of a tenant was last asked, where something did."""
+    query = sa.select(t.source_state.c.source_id, t.source_state.c.last_error).where(
+        t.source_state.c.tenant_id == tenant_id, t.source_state.c.last_error.is_not(None)
+    )
+    return dict(connection.execute(query).tuples().all())
+
+
 def put_states(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Stores what sources said. Called only after what they said is itself stored."""
     upsert(connection, t.source_state, rows)

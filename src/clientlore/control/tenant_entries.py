@@ -144,6 +144,7 @@ class ClientEntry(Strict):
         name: As news write it; legal forms such as Inc or GmbH need not be there.
         domain: Its site, such as `acme.com`: a link to it says that an article is about it.
         ticker: Its symbol at an exchange.
+        cik: Its number at the SEC.
         industry: Its line of business. Kept with the client; made-up news mentions it.
         aliases: Other names it goes by.
         people: People whose name, first and last, stands for it.
@@ -166,6 +167,7 @@ class ClientEntry(Strict):
     ticker: (
         Annotated[str, StringConstraints(max_length=16, pattern=r"^[A-Za-z0-9.:-]+$")] | None
     ) = None
+    cik: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,10}$")] | None = None
     industry: Text | None = None
     aliases: tuple[Text, ...] = ()
     people: tuple[Text, ...] = ()
@@ -182,13 +184,13 @@ class ClientEntry(Strict):
 
     @field_validator("feeds")
     @classmethod
-    def _feedscheck_differ(cls, feeds: tuple[FeedEntry, ...]) -> tuple[FeedEntry, ...]:
+    def _feeds_differ(cls, feeds: tuple[FeedEntry, ...]) -> tuple[FeedEntry, ...]:
         check_differ("feed", [f.url for f in feeds], key="url")
         return feeds
 
     @field_validator("contacts")
     @classmethod
-    def _contactscheck_differ(cls, contacts: tuple[ContactEntry, ...]) -> tuple[ContactEntry, ...]:
+    def _contacts_differ(cls, contacts: tuple[ContactEntry, ...]) -> tuple[ContactEntry, ...]:
         check_differ("contact", [(c.email or c.name).lower() for c in contacts])
         return contacts
 
@@ -259,10 +261,10 @@ class ScheduleEntry(Strict):
         return self
 
 
-def as_entries(value: Any) -> Any:
-    """A list of feeds in which an address may stand alone."""
+def as_entries(value: Any, key: str = "url") -> Any:
+    """A list of entries in which what stands under `key` may stand alone."""
     if isinstance(value, list | tuple):
-        return [{"url": item} if isinstance(item, str) else item for item in value]
+        return [{key: item} if isinstance(item, str) else item for item in value]
     return value
 
 

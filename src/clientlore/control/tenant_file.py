@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from clientlore.control.schedules import WEEKDAYS
+from clientlore.control.search_entry import SearchEntry
 from clientlore.control.tenant_entries import (
     ClientEntry,
     CrmEntry,
@@ -48,6 +49,7 @@ class TenantFile(Strict):
         users: The people who read.
         clients: The companies that are watched; those put in with `clientlore client add` need not stand here.
         feeds: Feeds that speak about many clients.
+        search: Providers that are asked about each client.
         crm: A CRM as files.
         schedules: When to look for news.
     """
@@ -63,6 +65,7 @@ class TenantFile(Strict):
     users: tuple[UserEntry, ...] = ()
     clients: tuple[ClientEntry, ...] = ()
     feeds: tuple[FeedEntry, ...] = ()
+    search: tuple[SearchEntry, ...] = ()
     crm: CrmEntry | None = None
     schedules: tuple[ScheduleEntry, ...] = ()
 
@@ -81,13 +84,24 @@ class TenantFile(Strict):
 
     @field_validator("feeds")
     @classmethod
-    def _feedscheck_differ(cls, feeds: tuple[FeedEntry, ...]) -> tuple[FeedEntry, ...]:
+    def _feeds_differ(cls, feeds: tuple[FeedEntry, ...]) -> tuple[FeedEntry, ...]:
         check_differ("feed", [f.url for f in feeds], key="url")
         return feeds
 
+    @field_validator("search", mode="before")
+    @classmethod
+    def _plain_names(cls, value: Any) -> Any:
+        return as_entries(value, "provider")
+
+    @field_validator("search")
+    @classmethod
+    def _search_differs(cls, search: tuple[SearchEntry, ...]) -> tuple[SearchEntry, ...]:
+        check_differ("search provider", [s.provider for s in search], key="provider")
+        return search
+
     @field_validator("users")
     @classmethod
-    def _userscheck_differ(cls, users: tuple[UserEntry, ...]) -> tuple[UserEntry, ...]:
+    def _users_differ(cls, users: tuple[UserEntry, ...]) -> tuple[UserEntry, ...]:
         check_differ("user id", [u.handle for u in users], key="id")
         check_differ("mail address", [u.email and u.email.lower() for u in users], key="email")
         check_differ("phone", [u.phone for u in users], key="phone")
@@ -95,7 +109,7 @@ class TenantFile(Strict):
 
     @field_validator("clients")
     @classmethod
-    def _clientscheck_differ(
+    def _clients_differ(
         cls, clients: tuple[ClientEntry, ...], info: ValidationInfo
     ) -> tuple[ClientEntry, ...]:
         check_differ("client id", [c.client_id for c in clients], key="id")
@@ -127,6 +141,7 @@ class TenantFile(Strict):
             raise wrong(("allow_live_send",), msg)
         if self.mode == "live":
             fakes = [f.url for f in self._feeds() if f.on_failure == "mock"]
+            fakes += [s.provider for s in self.search if s.on_failure == "mock"]
             if fakes or (self.crm is not None and self.crm.on_failure == "mock"):
                 msg = "'on_failure: mock' makes up data and is only for tenants with 'mode: mock'; use fail or skip"
                 raise ValueError(msg)

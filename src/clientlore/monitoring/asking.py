@@ -15,7 +15,7 @@ from clientlore.control.model import Source, SourceState
 from clientlore.errors import BadDataError, ProviderError, RetriableError
 from clientlore.providers.base import Ask, Fetched, Parsed, Provider, Response
 from clientlore.providers.http import Http, open_client
-from clientlore.providers.registry import KINDS
+from clientlore.providers.registry import kind_of
 from clientlore.run_context import RunContext
 
 Outcome = Literal["collected", "unchanged", "empty", "degraded", "failed", "skipped"]
@@ -52,6 +52,7 @@ async def ask_all(ctx: RunContext, asks: Sequence[Ask]) -> list[SourceOutcome]:
             rng=Random(),  # noqa: S311 - jitter, not a secret
             concurrency=settings.http_concurrency,
             attempts=settings.http_attempts,
+            limits=ctx.workspace.providers.limits,
         )
         return list(await asyncio.gather(*(_ask(ctx, ask, http) for ask in asks)))
 
@@ -68,6 +69,8 @@ async def _ask(ctx: RunContext, ask: Ask, http: Http) -> SourceOutcome:
     try:
         fetched = await provider.fetch(ask, http)
         outcome = _read(ctx, ask, fetched)
+        if fetched.fault is not None:
+            outcome = _cut_short(ask, outcome, fetched.fault, now)
     except ProviderError as error:
         outcome = _failure(ask, error, now)
         if ask.source.on_failure == "mock":
@@ -147,6 +150,20 @@ def _failure(ask: Ask, error: ProviderError, now: datetime) -> SourceOutcome:
     return SourceOutcome(ask.source, "failed", state, error_kind=error.kind, error=str(error))
 
 
+def _cut_short(
+    ask: Ask, outcome: SourceOutcome, fault: ProviderError, now: datetime
+) -> SourceOutcome:
+    """What came before a fault, with the fault: it is kept, and asked for again since its state is not."""
+    failure = _failure(ask, fault, now)
+    return replace(
+        outcome,
+        outcome="degraded" if outcome.items else "failed",
+        state=failure.state,
+        error_kind=failure.error_kind,
+        error=failure.error,
+    )
+
+
 async def _made_up(ctx: RunContext, ask: Ask, http: Http, failure: SourceOutcome) -> SourceOutcome:
     """What the mock says in place of a source that failed; counted as degraded, with the original error."""
     made = replace(ask, source=stand_in(ask.source))
@@ -168,4 +185,4 @@ async def _made_up(ctx: RunContext, ask: Ask, http: Http, failure: SourceOutcome
 
 def stand_in(source: Source) -> Source:
     """The mock in place of a source."""
-    return replace(source, kind=KINDS[source.kind].stand_in)
+    return replace(source, kind=kind_of(source.kind).stand_in)

@@ -20,7 +20,7 @@ from clientlore.errors import BadDataError, ConfigurationError
 from clientlore.monitoring import raw
 from clientlore.monitoring.asking import SourceOutcome, ask_all, parse, stand_in
 from clientlore.providers.base import Ask, Parsed, Response
-from clientlore.providers.registry import KINDS
+from clientlore.providers.registry import kind_of
 from clientlore.run_context import RunContext
 from clientlore.storage.lake import Table
 
@@ -98,7 +98,7 @@ def collect(
         stand_in(s) if ctx.scope.force_mock else s
         for s in known_sources
         if ctx.scope.collect
-        and KINDS[s.kind].table == table.name
+        and kind_of(s.kind).table == table.name
         and (not only_clients or s.client_id in only_clients)
     ]
     with workspace.control.read() as connection:
@@ -247,12 +247,17 @@ def _state_row(
         "moved_to": state.moved_to,
         "gone_at": state.gone_at,
         "not_before": state.not_before,
-        "synced_to": before.synced_to,
+        "synced_to": _later(state.synced_to, before.synced_to),
         "last_success_at": before.last_success_at if failed else now,
         "last_failure_at": now if failed else before.last_failure_at,
         "last_error": outcome.error,
         "consecutive_failures": before.consecutive_failures + 1 if failed else 0,
     }
+
+
+def _later(first: datetime | None, second: datetime | None) -> datetime | None:
+    """A mark of how far a source was read never goes back."""
+    return max((at for at in (first, second) if at is not None), default=None)
 
 
 def _collection_row(

@@ -12,43 +12,9 @@ import polars as pl
 
 from clientlore.control.model import Client
 from clientlore.monitoring.normalise import plain_words, words
+from clientlore.names import LEGAL_FORMS
 from clientlore.storage.lake import columns
 
-_LEGAL = frozenset(
-    [
-        "inc",
-        "incorporated",
-        "corp",
-        "corporation",
-        "co",
-        "company",
-        "ltd",
-        "limited",
-        "llc",
-        "llp",
-        "lp",
-        "plc",
-        "ag",
-        "sa",
-        "se",
-        "nv",
-        "bv",
-        "gmbh",
-        "kg",
-        "kgaa",
-        "ab",
-        "asa",
-        "oyj",
-        "spa",
-        "srl",
-        "sarl",
-        "sas",
-        "pty",
-        "bhd",
-        "pte",
-        "kk",
-    ]
-)
 LEAD_CHARS = 220
 """What stands this far from the beginning counts as the lead."""
 MIN_NAME = 3
@@ -78,11 +44,11 @@ def core_name(name: str) -> str:
 
 def _legal_form(parts: Sequence[str]) -> int:
     """Of how many words the legal form at the end consists; `S.p.A.` has three letters and is one form."""
-    if len(parts) > 1 and parts[-1] in _LEGAL:
+    if len(parts) > 1 and parts[-1] in LEGAL_FORMS:
         return 1
     for letters in (2, 3, 4):
         end = parts[-letters:]
-        if len(parts) > letters and max(map(len, end)) == 1 and "".join(end) in _LEGAL:
+        if len(parts) > letters and max(map(len, end)) == 1 and "".join(end) in LEGAL_FORMS:
             return letters
     return 0
 

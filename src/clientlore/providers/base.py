@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from clientlore.control.model import Client, Mode, Source, SourceState
 from clientlore.control.quarantine import Reject
+from clientlore.errors import ProviderError
 from clientlore.ids import sha256, stable_id
 from clientlore.providers.http import Http
 
@@ -66,11 +67,15 @@ class Fetched:
     """What came of asking: responses, and the state to keep once they are stored.
 
     No responses means that nothing is new since last time.
+
+    Attributes:
+        fault: What ended the asking before all was asked. What came before it is kept, and asked for again.
     """
 
     responses: tuple[Response, ...]
     state: SourceState
     attempts: int = 1
+    fault: ProviderError | None = None
 
 
 @dataclass(frozen=True)

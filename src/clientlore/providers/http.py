@@ -1,4 +1,4 @@
-"""The one HTTP layer: timeouts, retries with full jitter, Retry-After, size limits, and a fault for every failure.
+"""The one HTTP layer: an account's limits, timeouts, retries with full jitter, Retry-After, a fault for each failure.
 
 Clock, sleep and randomness are injected, so that a test of an hour of waiting takes no time.
 """
@@ -6,13 +6,13 @@ Clock, sleep and randomness are injected, so that a test of an hour of waiting t
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import functools
 import logging
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,13 +25,21 @@ from clientlore.errors import (
     AuthenticationError,
     PermanentError,
     ProviderError,
+    QuotaExhaustedError,
     RetriableError,
 )
+from clientlore.providers.limits import IN_QUEUE, Allowance, Limits, retry_after, windows
 
 USER_AGENT = f"Clientlore/{__version__}"
 BASE_DELAY = 0.5
 LONGEST_WAIT = 20.0
 """Seconds a call may sleep between tries; a server that asks for more is left for a later run."""
+LONGEST_QUEUE = 600.0
+"""Seconds a call may wait for its turn in an account's bucket."""
+HOSTS_AT_ONCE = 8
+"""How many servers may be asked with full concurrency at a time."""
+MAX_BYTES = 10_000_000
+_SAID_BYTES = 4_000
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MOVED_FOR_GOOD = frozenset({301, 308})
 _KEPT_HEADERS = (
@@ -43,6 +51,7 @@ _KEPT_HEADERS = (
     "retry-after",
     "location",
 )
+_KEPT_PREFIXES = ("x-ratelimit-", "ratelimit-", "x-hubspot-ratelimit-", "sforce-")
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,36 @@ class HttpResponse:
     attempts: int
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a server said, for whoever knows its errors; of a refusal the first 4,000 bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    host: str
+
+
+Judge = Callable[[Said], ProviderError | None]
+"""Tells the fault in what a provider said, where its status alone does not; None leaves it to the status."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call with all that its tries share."""
+
+    method: str
+    url: str
+    sent: Mapping[str, Any]
+    max_bytes: int
+    follow: bool
+    accepted: Callable[[int], bool]
+    judge: Judge | None
+    allowance: Allowance | None
+
+
 class Http:
-    """Asks servers, at most `concurrency` at a time."""
+    """Asks servers: at most `concurrency` requests at a time to one server, and a few times that to all."""
 
     def __init__(
         self,
@@ -75,51 +112,129 @@ class Http:
         attempts: int = 3,
         deadline_seconds: float = 60.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        limits: Limits | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._clock = clock
         self._rng = rng
-        self._slots = asyncio.Semaphore(concurrency)
+        self._concurrency = concurrency
+        self._all = asyncio.Semaphore(concurrency * HOSTS_AT_ONCE)
+        self._hosts: dict[str, asyncio.Semaphore] = {}
         self._attempts = attempts
         self._deadline = deadline_seconds
         self._sleep = sleep
+        self._limits = limits or Limits()
+        self._monotonic = monotonic
 
     async def get(
         self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int
     ) -> HttpResponse:
-        """GET with retries.
+        """GET of a document that anybody may read, following redirects; see `request`."""
+        return await self._ask(
+            _Call(
+                method="GET",
+                url=url,
+                sent={"headers": headers or {}},
+                max_bytes=max_bytes,
+                follow=True,
+                accepted=frozenset({200, 304}).__contains__,
+                judge=None,
+                allowance=None,
+            )
+        )
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        max_bytes: int = MAX_BYTES,
+        judge: Judge | None = None,
+        allowance: Allowance | None = None,
+    ) -> HttpResponse:
+        """Asks with retries. A redirect is not followed: the headers may hold a key.
 
         Args:
+            method: GET, POST, ...
             url: http or https.
             headers: Added to our own.
+            params: The query.
+            json: Sent as JSON.
+            content: Sent as it is.
             max_bytes: Decoded bytes after which the answer is given up.
+            judge: Knows the provider's errors.
+            allowance: The account's: its bucket is waited for, its breaker may refuse.
 
         Raises:
             RetriableError: It failed in a way that may pass, and went on failing.
+            QuotaExhaustedError: The account has no more for now.
             AuthenticationError: 401 or 403.
             PermanentError: Gone, not found, too large, or another status that asking again does not mend.
+            BadDataError: The judge says so.
         """
+        sent: dict[str, Any] = {"headers": headers or {}}
+        if params is not None:
+            sent["params"] = dict(params)
+        if json is not None:
+            sent["json"] = json
+        if content is not None:
+            sent["content"] = content
+        return await self._ask(
+            _Call(
+                method=method,
+                url=url,
+                sent=sent,
+                max_bytes=max_bytes,
+                follow=False,
+                accepted=lambda status: 200 <= status < 300 or status == 304,
+                judge=judge,
+                allowance=allowance,
+            )
+        )
+
+    async def _ask(self, call: _Call) -> HttpResponse:
+        breaker = self._limits.breaker(call.allowance) if call.allowance else None
+        try:
+            answer = await self._tries(call)
+        except ProviderError as error:
+            if breaker is not None:
+                breaker.failed(error, self._clock.now())
+            raise
+        if breaker is not None:
+            breaker.succeeded()
+        return answer
+
+    async def _tries(self, call: _Call) -> HttpResponse:
+        host = _host(call.url)
         last: RetriableError | None = None
         for attempt in range(1, self._attempts + 1):
             try:
-                async with self._slots, asyncio.timeout(self._deadline):
-                    return await self._once(url, headers or {}, max_bytes, attempt)
+                await self._wait_for_turn(call, host)
+                async with AsyncExitStack() as stack:
+                    await stack.enter_async_context(self._slots(host))
+                    await stack.enter_async_context(self._all)
+                    await stack.enter_async_context(asyncio.timeout(self._deadline))
+                    return await self._once(call, attempt)
             except RetriableError as error:
                 last = error
             except (TimeoutError, httpx.TimeoutException):
-                last = RetriableError(f"{_host(url)} did not answer in time", "Try again later.")
+                last = RetriableError(f"{host} did not answer in time", "Try again later.")
             except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
                 raise PermanentError(
-                    f"{_host(url)} cannot be asked ({_plain(error)})", "Correct the address."
+                    f"{host} cannot be asked ({_plain(error)})", "Correct the address."
                 ) from None
             except httpx.DecodingError as error:
                 last = RetriableError(
-                    f"The answer of {_host(url)} cannot be unpacked ({_plain(error)})",
-                    "Try again later.",
+                    f"The answer of {host} cannot be unpacked ({_plain(error)})", "Try again later."
                 )
             except httpx.TransportError as error:
                 last = RetriableError(
-                    f"{_host(url)} cannot be reached ({_plain(error)})",
+                    f"{host} cannot be reached ({_plain(error)})",
                     "Check the address and the network.",
                 )
             wait = self._delay(attempt, last.retry_after)
@@ -129,53 +244,106 @@ class Http:
         assert last is not None
         raise last
 
+    def _slots(self, host: str) -> asyncio.Semaphore:
+        return self._hosts.setdefault(host, asyncio.Semaphore(self._concurrency))
+
+    async def _wait_for_turn(self, call: _Call, host: str) -> None:
+        """Waits for the account's bucket; asks its breaker before and after, since much may happen meanwhile."""
+        if call.allowance is None:
+            return
+        breaker = self._limits.breaker(call.allowance)
+        breaker.check(self._clock.now())
+        wait = self._limits.bucket(call.allowance).wait(self._monotonic(), at_most=LONGEST_QUEUE)
+        if wait is None:
+            raise RetriableError(
+                f"{host} is asked by too many at once for its rate of {call.allowance.rate:g} a second",
+                "It will be asked in a later run; spread the clients over more hours.",
+                detail=IN_QUEUE,
+                retry_after=LONGEST_QUEUE,
+            )
+        if wait > 0:
+            await self._sleep(wait)
+            breaker.check(self._clock.now())
+
     def _delay(self, attempt: int, asked: float | None) -> float | None:
         """Seconds to sleep: what the server asked for, else full jitter; None where that is too long."""
         if asked is not None:
             return asked if asked <= LONGEST_WAIT else None
         return self._rng.uniform(0, min(LONGEST_WAIT, BASE_DELAY * 2**attempt))
 
-    async def _once(
-        self, url: str, headers: Mapping[str, str], max_bytes: int, attempt: int
-    ) -> HttpResponse:
-        sent = {"user-agent": USER_AGENT, **headers}
-        async with self._client.stream("GET", url, headers=sent, follow_redirects=True) as answer:
+    async def _once(self, call: _Call, attempt: int) -> HttpResponse:
+        sent = {**call.sent, "headers": {"user-agent": USER_AGENT, **call.sent["headers"]}}
+        async with self._client.stream(
+            call.method, call.url, follow_redirects=call.follow, **sent
+        ) as answer:
             status = answer.status_code
-            if status not in {200, 304}:
-                raise self._fault(status, answer)
+            self._heed(call, answer)
+            if not call.accepted(status):
+                raise await self._fault(call, answer)
             body = bytearray()
             async for chunk in answer.aiter_bytes():
                 body += chunk
-                if len(body) > max_bytes:
+                if len(body) > call.max_bytes:
                     raise PermanentError(
-                        f"The answer of {_host(url)} is larger than {max_bytes:,} bytes",
+                        f"The answer of {_host(call.url)} is larger than {call.max_bytes:,} bytes",
                         "Ask for a smaller feed, or raise CLIENTLORE_MAX_FEED_BYTES.",
                     )
+            if call.judge is not None and (
+                fault := call.judge(Said(status, answer.headers, bytes(body), _host(call.url)))
+            ):
+                raise fault
             for_good = bool(answer.history) and all(
                 hop.status_code in _MOVED_FOR_GOOD for hop in answer.history
             )
-            kept = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
             return HttpResponse(
                 status=status,
-                headers=kept,
+                headers=_kept(answer.headers),
                 body=bytes(body),
                 url=str(answer.url),
                 moved_to=str(answer.url) if for_good else None,
                 attempts=attempt,
             )
 
-    def _fault(self, status: int, answer: httpx.Response) -> ProviderError:
-        where = f"{_host(str(answer.url))} answered {status} {answer.reason_phrase}".rstrip()
+    def _heed(self, call: _Call, answer: httpx.Response) -> None:
+        """Lets the whole account wait where the server says that it must."""
+        if call.allowance is None:
+            return
+        now = self._clock.now()
+        waits = [w.resets_in for w in windows(answer.headers, now) if w.remaining <= 0]
+        if answer.status_code in {429, 503}:
+            after = retry_after(answer.headers.get("retry-after"), now)
+            waits += [after] if after is not None else []
+        if waits and min(waits) <= LONGEST_WAIT:
+            # A longer one is a quota, or left to a later run: nobody sleeps for it.
+            pause = max(w for w in waits if w <= LONGEST_WAIT)
+            self._limits.bucket(call.allowance).pause(self._monotonic() + pause)
+
+    async def _fault(self, call: _Call, answer: httpx.Response) -> ProviderError:
+        status, host = answer.status_code, _host(str(answer.url))
+        if call.judge is not None:
+            said = bytearray()
+            async for chunk in answer.aiter_bytes():
+                said += chunk
+                if len(said) >= _SAID_BYTES:
+                    break
+            told = call.judge(Said(status, answer.headers, bytes(said[:_SAID_BYTES]), host))
+            if told is not None:
+                return told
+        where = f"{host} answered {status} {answer.reason_phrase}".rstrip()
+        now = self._clock.now()
+        if call.allowance is not None and status in {402, 429}:
+            spent = [w for w in windows(answer.headers, now) if w.remaining <= 0 and w.is_quota]
+            if spent or status == 402:
+                return QuotaExhaustedError(where, "The account is used up; look at its plan.")
         if status in _RETRIED or status >= 500:
-            after = retry_after(answer.headers.get("retry-after"), self._clock.now())
+            after = retry_after(answer.headers.get("retry-after"), now)
             return RetriableError(where, "It will be asked again.", retry_after=after)
         if status in {401, 403}:
             return AuthenticationError(where, "Check whether the feed needs a key or an account.")
         if status == 410:
             return PermanentError(where, "The feed is gone for good; remove it.", detail="gone")
-        if status == 404:
-            return PermanentError(where, "Check the feed's address.")
-        return PermanentError(where, "Check the feed's address in a browser.")
+        hint = "Check the feed's address" + ("." if status == 404 else " in a browser.")
+        return PermanentError(where, hint)
 
 
 @functools.cache
@@ -187,7 +355,8 @@ def _trusted() -> ssl.SSLContext:
 def open_client(timeout: float, **options: Any) -> httpx.AsyncClient:
     """The client behind `Http`: pooled, trusting the proxies of the environment.
 
-    What it would log of its own are addresses, which may hold a key.
+    What it would log of its own are addresses, which may hold a key. How many connections there are is bounded by
+    `Http`, where waiting for one does not count as the server's silence.
     """
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -195,25 +364,17 @@ def open_client(timeout: float, **options: Any) -> httpx.AsyncClient:
         verify=_trusted(),
         timeout=timeout,
         max_redirects=5,
-        limits=httpx.Limits(max_connections=100),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
         **options,
     )
 
 
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that a `Retry-After` header asks for: a number, or a date (RFC 9110, 10.2.3)."""
-    if value is None:
-        return None
-    value = value.strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        at = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return max(0.0, (at - now).total_seconds())
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in headers.items()
+        if name in _KEPT_HEADERS or name.startswith(_KEPT_PREFIXES)
+    }
 
 
 def _host(url: str) -> str:

@@ -15,7 +15,7 @@ from clientlore.errors import ClientloreError
 from clientlore.memory.log import LOG
 from clientlore.monitoring import events as eventing
 from clientlore.monitoring.relevance import RELEVANCE
-from clientlore.providers.registry import KINDS
+from clientlore.providers.registry import kind_of
 from clientlore.runs.orchestrator import Orchestrator
 from clientlore.runs.tables import CONFIG_SNAPSHOT
 from clientlore.storage.lake import Lake, Table
@@ -103,10 +103,10 @@ def _tenants(workspace: Workspace) -> Iterator[Finding]:
 
 def _providers(tenant: Tenant, kinds: list[str]) -> Iterator[Finding]:
     """At least one source of news, one CRM and one judge: what a monitor needs."""
-    tables = {KINDS[kind].table for kind in kinds}
+    tables = {kind_of(kind).table for kind in kinds}
     subject = f"tenant {tenant.tenant_id}"
     if "search_results" in tables:
-        count = sum(KINDS[kind].table == "search_results" for kind in kinds)
+        count = sum(kind_of(kind).table == "search_results" for kind in kinds)
         yield Finding("ok", subject, f"{count} sources of news")
     else:
         yield Finding(

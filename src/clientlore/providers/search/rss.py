@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 from clientlore.clock import Clock, day_bounds
 from clientlore.control.model import Mode
@@ -29,6 +29,8 @@ _HREF = re.compile(rb"""href=["']([^"'>]+)["']""", re.IGNORECASE)
 _ENTRY_END = re.compile(rb"</(?:\w+:)?(?:item|entry)\s*>", re.IGNORECASE)
 _FEED_END = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
+_ACCESSION = "urn:tag:sec.gov,2008:accession-number="
+"""A filing with the SEC comes once for each company that has a part in it, under one id."""
 _KNOWN = frozenset(
     [
         "title",
@@ -81,8 +83,15 @@ class RssProvider:
     name = "rss"
     mode: Mode = "live"
 
-    def __init__(self, clock: Clock, max_bytes: int, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        max_bytes: int,
+        env: Mapping[str, str] | None = None,
+        contact: str | None = None,
+    ) -> None:
         self._clock = clock
+        self._contact = contact
         self._max_bytes = max_bytes
         self._env = os.environ if env is None else env
 
@@ -103,6 +112,9 @@ class RssProvider:
         if ask.is_today and state.last_modified:
             headers["if-modified-since"] = state.last_modified
         url = self._expand(location)
+        if self._contact and (urlsplit(url).hostname or "").endswith("sec.gov"):
+            # The SEC answers only those who say who they are.
+            headers["user-agent"] = self._contact
         answer = await http.get(url, headers=headers, max_bytes=self._max_bytes)
         if ask.is_today:
             moved = answer.moved_to if answer.moved_to and url == location else None
@@ -169,9 +181,14 @@ class RssProvider:
         shared = _shared_guids(feed.entries)
         publisher = plain_text(feed.feed.get("title"), 200) or urlsplit(_url_of(response)).netloc
         latest = day_bounds(ask_day)[1]
+        filed: set[str] = set()
         for position, entry in enumerate(feed.entries[:whole]):
             drift.update(key for key in entry if key not in _KNOWN)
             item = _item(position, entry, response, publisher, shared, feed.feed.get("language"))
+            if item is not None and item.origin_id.startswith(_ACCESSION):
+                if item.origin_id in filed:
+                    continue
+                filed.add(item.origin_id)
             if item is None:
                 rejects.append((position, "no_text", "the entry has neither title nor text"))
             elif (
@@ -214,6 +231,17 @@ def _whole_before_cut(body: bytes) -> int | None:
     return None if _FEED_END.search(plain, ends[-1] if ends else 0) else len(ends)
 
 
+def unwrapped(link: str | None) -> str | None:
+    """The address that a Google Alert leads to by way of Google; any other address as it is."""
+    parts = urlsplit(link or "")
+    if parts.path == "/url" and re.fullmatch(
+        r"(?:www\.)?google\.(?:com?\.)?[a-z]{2,3}", parts.hostname or ""
+    ):
+        wrapped = parse_qs(parts.query)
+        return next(iter(wrapped.get("url") or wrapped.get("q") or [link or ""]))
+    return link
+
+
 def _shown(location: str) -> str:
     """An address without user and password."""
     parts = urlsplit(location)
@@ -252,7 +280,7 @@ def _shared_guids(entries: list[Any]) -> set[str]:
     """Guids that stand on entries with different links: such a guid names nothing."""
     links: dict[str, set[str]] = {}
     for entry in entries:
-        if entry.get("id"):
+        if entry.get("id") and not entry["id"].startswith(_ACCESSION):
             links.setdefault(entry["id"], set()).add(entry.get("link") or "")
     return {guid for guid, named in links.items() if len(named) > 1}
 
@@ -270,7 +298,7 @@ def _item(
     text = max((plain_text(part) for part in [*texts, entry.get("summary")]), key=len)
     if not title and not text:
         return None
-    link = entry.get("link") or None
+    link = unwrapped(entry.get("link") or None)
     guid = entry.get("id") or ""
     if guid in shared:
         guid = f"{guid}|{link}"

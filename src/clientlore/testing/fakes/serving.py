@@ -78,6 +78,11 @@ class Fake:
                     return self._faults[prefix].popleft()
         return None
 
+    def pending(self) -> int:
+        """How many faults are still to come."""
+        with self._lock:
+            return sum(len(faults) for faults in self._faults.values())
+
     def note(self, asked: Asked) -> None:
         """Writes a request to the log."""
         with self._lock:

@@ -1,0 +1,168 @@
+"""`clientlore providers`, `collect` and `fake-providers`: who is asked, what one would give, and fakes to try it on."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clientlore.cli.common import (
+    json_option,
+    one_tenant,
+    opened,
+    parse_day,
+    say_json,
+    say_table,
+    tenant_option,
+)
+from clientlore.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from clientlore.monitoring.asking import SourceOutcome
+
+
+@click.command()
+@json_option
+def providers(as_json: bool) -> None:
+    """Who can be asked: what is set and what is missing, how often each is used, and how it did last."""
+    from clientlore.runs.providers import standing
+
+    with opened() as workspace:
+        found = standing(workspace)
+    if as_json:
+        say_json([asdict(one) for one in found])
+        return
+    say_table(
+        "Providers",
+        ["name", "mode", "gives", "set up", "sources", "failing", "last success", "terms"],
+        [
+            [
+                one.name,
+                one.mode,
+                one.table.replace("_", " "),
+                f"missing: {', '.join(one.missing)}" if one.missing else "yes",
+                one.sources,
+                one.failing,
+                one.last_success_at,
+                _terms(one.terms),
+            ]
+            for one in found
+        ],
+    )
+    for one in found:
+        for note in (
+            one.ends and f"{one.title}: {one.ends}",
+            one.error and f"{one.title} failed last: {one.error}",
+            one.elsewhere and f"{one.title} is asked at {', '.join(one.elsewhere)}",
+        ):
+            if note:
+                click.echo(note)
+
+
+def _terms(terms: Any) -> str:
+    if terms is None:
+        return ""
+    kept = "text may be kept" if terms.may_store_text else "text may not be kept"
+    days = f" for {terms.keep_days} days" if terms.keep_days else ""
+    return f"{kept}{days}; shown to {terms.shown_to}"
+
+
+@click.command()
+@click.option(
+    "--provider", required=True, metavar="NAME", help="As `clientlore providers` lists it."
+)
+@click.option("--client", required=True, metavar="NAME", help="About whom; a name or an id.")
+@click.option("--day", callback=parse_day, metavar="DAY", help="Which day; today if not given.")
+@click.option(
+    "--dry-run", is_flag=True, help="Needed: nothing is stored. `clientlore run` collects."
+)
+@tenant_option
+@json_option
+def collect(
+    provider: str,
+    client: str,
+    day: datetime.date | None,
+    dry_run: bool,
+    tenant: str | None,
+    as_json: bool,
+) -> None:
+    """Asks one provider about one client and prints what would be stored. It counts as a call of the account."""
+    from clientlore.runs.providers import try_out
+
+    if not dry_run:
+        raise ConfigurationError(
+            "`clientlore collect` only tries a provider out, and stores nothing",
+            "Add --dry-run; to collect, use `clientlore run --client NAME --day DAY`.",
+        )
+    with opened() as workspace:
+        outcome = try_out(
+            workspace,
+            one_tenant(workspace, tenant),
+            provider,
+            client,
+            day or workspace.clock.now().date(),
+        )
+    if as_json:
+        say_json(_told(outcome))
+    else:
+        _say(outcome)
+    if outcome.outcome == "failed":
+        sys.exit(1)
+
+
+def _told(outcome: SourceOutcome) -> dict[str, Any]:
+    return {
+        "outcome": outcome.outcome,
+        "error_kind": outcome.error_kind,
+        "error": outcome.error,
+        "requests": [response.request for response, _ in outcome.new],
+        "items": [asdict(item) for _, parsed in outcome.new if parsed for item in parsed.items],
+        "rejects": [list(reject[1:]) for reject in outcome.rejects],
+        "drift": outcome.drift,
+    }
+
+
+def _say(outcome: SourceOutcome) -> None:
+    told = _told(outcome)
+    for request in told["requests"]:
+        click.echo(f"asked: {request}")
+    say_table(
+        f"{outcome.items} items would be stored",
+        ["published", "publisher", "title", "address"],
+        [[i["published_at"], i["publisher"], i["title"], i["url"]] for i in told["items"]],
+    )
+    for position, reason, detail in told["rejects"]:
+        click.echo(f"would be set aside: {reason} at {position}: {detail}")
+    if outcome.drift:
+        click.echo(f"fields that are not known: {', '.join(sorted(outcome.drift))}")
+    click.echo(f"outcome: {outcome.outcome}" + (f" ({outcome.error})" if outcome.error else ""))
+
+
+@click.command("fake-providers")
+@click.option("--port", default=8765, show_default=True, help="On loopback; 0 for any free one.")
+@click.option("--seed", default=7, show_default=True, help="Another number, other news.")
+def fake_providers(port: int, seed: int) -> None:
+    """Serves fakes of every provider until Ctrl-C, to try things with no account.
+
+    Prints the variables that send Clientlore to them: put them into the shell, or into the .env file, of what you try.
+    """
+    import threading
+
+    from clientlore.testing.fakes import every
+    from clientlore.testing.fakes.serving import Fake, serving
+
+    try:
+        parts = every.parts()
+    except ImportError:
+        raise ConfigurationError(
+            "The fakes need Starlette and uvicorn, which are not installed",
+            "Install clientlore[fakes].",
+        ) from None
+    with serving(Fake(seed=seed), parts, port=port) as address:
+        for name, value in sorted(every.environment(address).items()):
+            click.echo(f"export {name}='{value}'")
+        click.echo(f"# Serving on {address} until Ctrl-C.", err=True)
+        threading.Event().wait()
