@@ -84,6 +84,7 @@ def _tenant(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
         "max_age_days": wanted.max_age_days,
         "mail_horizon_days": wanted.mail_horizon_days,
         "alert_email": wanted.alert_email,
+        **wanted.judge.settings(),
     }
     tenants.put_tenant(
         connection,

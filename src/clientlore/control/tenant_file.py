@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from clientlore.control.judge_entry import JudgeEntry
 from clientlore.control.schedules import WEEKDAYS, check_cron
 from clientlore.control.yaml_lines import Path as YamlPath
 from clientlore.control.yaml_lines import explain, parse, suggest
@@ -261,6 +262,7 @@ class TenantFile(_Strict):
     clients: tuple[ClientEntry, ...] = ()
     feeds: tuple[FeedEntry, ...] = ()
     crm: CrmEntry | None = None
+    judge: JudgeEntry = JudgeEntry()
     schedules: tuple[ScheduleEntry, ...] = ()
 
     @field_validator("feeds", mode="before")
