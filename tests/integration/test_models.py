@@ -203,11 +203,10 @@ def test_a_server_that_is_not_there_names_its_variable(clock: FrozenClock) -> No
 
 
 def test_the_fake_refuses_what_the_newest_models_refuse(stand: Stand) -> None:
-    if stand.part is openai:
-        with pytest.raises(PermanentError):  # an address of one's own, and a model that is not
-            stand.make(model="gpt-6-luna").ask(question("a"))
-    else:
-        model = stand.make(model="claude-haiku-4-5")
-        model.model = "claude-haiku-5-5"  # type: ignore[misc]
-        with pytest.raises(PermanentError):
-            model.ask(question("a"))
+    older, newer = ("llama-4", "gpt-6-luna")
+    if stand.part is anthropic:
+        older, newer = ("claude-haiku-4-5", "claude-haiku-5-5")
+    model = stand.make(model=older)
+    model.model = newer  # type: ignore[misc]
+    with pytest.raises(PermanentError):
+        model.ask(question("a"))

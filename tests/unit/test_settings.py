@@ -18,7 +18,15 @@ from clientlore.errors import (
     RetriableError,
     StoreError,
 )
-from clientlore.settings import VARIABLES, Settings, SmtpSettings, find_app, load_settings
+from clientlore.settings import (
+    VARIABLES,
+    EmbeddingSettings,
+    LlmSettings,
+    Settings,
+    SmtpSettings,
+    find_app,
+    load_settings,
+)
 from clientlore.taxonomy import CATEGORIES, CATEGORY_NAMES
 from clientlore.testing.workspaces import open_workspace
 
@@ -120,7 +128,8 @@ def test_a_value_that_cannot_be_names_its_variable(tmp_path: Path, name: str, va
 
 def test_every_variable_leads_to_a_setting() -> None:
     for path in VARIABLES.values():
-        fields = Settings.model_fields if len(path) == 1 else SmtpSettings.model_fields
+        nested = {"smtp": SmtpSettings, "llm": LlmSettings, "embedding": EmbeddingSettings}
+        fields = Settings.model_fields if len(path) == 1 else nested[path[0]].model_fields
         assert path[-1] in fields
 
 

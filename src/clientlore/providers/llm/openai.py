@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -13,6 +14,7 @@ from clientlore.providers.llm.faults import TimedOutError, by_status
 
 OWN_ADDRESS = "https://api.openai.com/v1"
 VARIABLE = "OPENAI_API_KEY"
+_REASONS = re.compile(r"gpt-(?:[5-9]|\d\d)")
 
 
 class OpenAIModel:
@@ -22,8 +24,9 @@ class OpenAIModel:
         model: Its name there.
         api_key: None for a server that wants none.
         base_url: Another server's address; OpenAI's own if not given.
-        effort: How much it may reason before it answers; OpenAI's own are told `none` if not given, since nothing
-            else keeps within two seconds or takes a temperature. Other servers are told nothing.
+        effort: How much it may reason before it answers. OpenAI's models since the fifth generation are told
+            `none` if it is not given, since nothing else keeps within two seconds or takes a temperature; others
+            are told nothing. A deployment with a name of its own needs it said.
     """
 
     provider = "openai"
@@ -43,17 +46,17 @@ class OpenAIModel:
         self.model = model
         self.max_tokens = max_tokens
         self._clock = clock
-        own = base_url is None or base_url.rstrip("/") == OWN_ADDRESS
         self._client = openai_client(api_key, base_url or OWN_ADDRESS, timeout)
         self._extra: dict[str, Any] = {}
-        effort = effort or ("none" if own else None)
+        reasons = effort is not None or _REASONS.match(model) is not None
+        effort = effort or ("none" if reasons else None)
         if effort is not None:
             self._extra["reasoning_effort"] = effort
         # A model that reasons takes no temperature.
         if temperature is not None and effort in {None, "none"}:
             self._extra["temperature"] = temperature
-        # Others know the older name alone.
-        self._extra["max_completion_tokens" if own else "max_tokens"] = max_tokens
+        # Those that reason refuse the older name; other servers know no newer one.
+        self._extra["max_completion_tokens" if reasons else "max_tokens"] = max_tokens
 
     def close(self) -> None:
         """Closes its connections."""
