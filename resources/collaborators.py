@@ -28,10 +28,12 @@ class ScorerResource(dg.ConfigurableResource[None]):
 class EmbedderResource(dg.ConfigurableResource[None]):
     """Who makes vectors of memories."""
 
-    kind: Literal["none"] = Field(
-        default="none", description="`none`: search is by words alone, and says so."
+    kind: Literal["environment"] = Field(
+        default="environment",
+        description="The endpoint and model that EMBEDDING_MODEL names. Without it search is by words alone, and "
+        "says so.",
     )
 
     def embedder(self) -> Embedder | None:
-        """The library's embedder; None where there is none."""
+        """The library's embedder; None where it is as the environment says."""
         return None

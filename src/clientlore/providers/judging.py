@@ -83,3 +83,7 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Array of shape (len(texts), dimension), float32, rows of length 1."""
         ...
+
+    def close(self) -> None:
+        """Closes its connections, if it has any."""
+        ...

@@ -13,7 +13,7 @@ from clientlore.delivery.sender import drain
 from clientlore.delivery.tables import DELIVERIES, deliveries_of
 from clientlore.digests import matches as gates
 from clientlore.digests.closing import close_windows, sender_of
-from clientlore.errors import StoreError
+from clientlore.errors import ProviderError, StoreError
 from clientlore.memory import derive
 from clientlore.memory import log as memory_log
 from clientlore.memory.dossier_files import write_dossiers
@@ -178,7 +178,7 @@ def memories(ctx: RunContext, tenant: Tenant) -> Work:
     """Brings the index of memory up to its log. An index that cannot be written harms search alone."""
     try:
         state = MemoryStore(ctx.workspace, ctx.embedder).update(tenant.tenant_id)
-    except StoreError as error:
+    except (StoreError, ProviderError) as error:
         return Work(0, state="degraded", error=str(error), notes=("the log has everything",))
     return Work(rows=state.rows, counts={"applied": state.applied, "rebuilt": int(state.rebuilt)})
 
