@@ -24,6 +24,7 @@ from clientlore.monitoring.llm_scoring import MAX_LIFT
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.run_context import Scope
 from clientlore.runs.orchestrator import InlineOrchestrator, RunRequest
+from clientlore.runs.standing import Standing, standing
 from clientlore.testing.fakes import anthropic, openai
 from clientlore.testing.fakes.serving import Fake, Fault, serving
 from clientlore.testing.feeds import Answer, Entry, FeedServer, rss
@@ -78,6 +79,9 @@ class Desk:
     @property
     def calls(self) -> int:
         return len(self.fake.asked(self.prefix))
+
+    def standing(self) -> Standing:
+        return standing(self.workspace, InlineOrchestrator(self.workspace).status())
 
     def alerts(self) -> list[str]:
         with self.workspace.control.read() as connection:
@@ -149,6 +153,11 @@ def test_fifty_calls_a_day_judge_two_hundred_items_in_four_days_oldest_first(
         lake = desk.workspace.lake
         matched = lake.collect(MATCHES, lake.scan(MATCHES, ["desk"], [TODAY]))
         assert matched.filter(pl.col("gate") == "scored").height == 200 - done
+        told = " ".join(desk.standing().needs_attention)
+        assert ("wait for the budget" in told) == (done < 200)
+        (tenant,) = desk.standing().tenants
+        assert tenant["unscored"] == 200 - done
+        assert [(d["provider"], d["calls"]) for d in tenant["spent_today"]] == [("openai", 50)]
         desk.clock.advance(timedelta(days=1))
     (alert,) = desk.alerts()
     assert "50 calls a day at openai" in alert
