@@ -314,8 +314,10 @@ def read_answer(answer: Answer, count: int) -> tuple[dict[int, ItemAnswer], str]
         try:
             told = ItemAnswer.model_validate(part)
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            why = f"its {'.'.join(str(p) for p in first['loc']) or 'item'} cannot be used"
+            named = error.errors(include_input=False, include_url=False)[0]["loc"]
+            # A field that we did not ask for may have any name, and this is read by people.
+            known = [str(part) for part in named[:1] if part in ItemAnswer.model_fields]
+            why = f"its {known[0] if known else 'item'} cannot be used"
             continue
         if told.n in found:
             twice.add(told.n)
