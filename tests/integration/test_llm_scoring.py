@@ -99,7 +99,13 @@ def fake() -> Fake:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, clock: FrozenClock, fake: Fake) -> Iterator[Desk]:
+def desk(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: FrozenClock, fake: Fake
+) -> Iterator[Desk]:
+    """The desk on SQLite, or on another database that a test asks for."""
+    more = {}
+    if getattr(request, "param", "sqlite") == "postgresql":
+        more["database_url"] = request.getfixturevalue("postgres_url")
     with (
         FeedServer() as server,
         serving(fake, [openai.routes, anthropic.routes]) as address,
@@ -115,6 +121,7 @@ def desk(tmp_path: Path, clock: FrozenClock, fake: Fake) -> Iterator[Desk]:
                 "timeout_seconds": 5.0,
                 "calls_per_minute": 1_000_000,
             },
+            **more,
         ) as workspace,
     ):
         yield Desk(workspace, clock, fake, server)
@@ -399,7 +406,8 @@ def test_personal_data_is_taken_out_of_what_is_sent_and_put_back_into_what_is_sa
     assert "Bo Lind" not in json.dumps(kept)
 
 
-def test_judgements_that_were_bought_give_the_same_rows_in_another_home_without_a_call(
+@pytest.mark.parametrize("desk", ["sqlite", "postgresql"], indirect=True)
+def test_judgements_that_were_bought_give_the_same_bytes_without_a_call_on_either_database(
     desk: Desk, fake: Fake
 ) -> None:
     desk.tenant("{provider: openai, batch: 3}")

@@ -155,13 +155,14 @@ class Asker:
             last = attempt == TRIES
             answer, error = self._call(question, room)
             self._share(paid, items, answer)
-            if error is not None and not isinstance(error, BadDataError):
+            if error is not None or answer is None:
+                assert error is not None
                 if last or not self._may_pass(error):
                     self._fail(items, error)
                     return
                 self.sleep(self._delay(error))
             else:
-                left = self._settled(items, answer, error, paid, last=last)
+                left = self._settled(items, answer, paid, last=last)
                 if not left:
                     return
                 items = left
@@ -178,14 +179,13 @@ class Asker:
     def _settled(
         self,
         items: list[Asked],
-        answer: Answer | None,
-        error: ProviderError | None,
+        answer: Answer,
         paid: Mapping[str, Spent],
         *,
         last: bool,
     ) -> list[Asked]:
         """Keeps what was said of the items; returns those that must be asked about again."""
-        said, why = ({}, str(error)) if answer is None else read_answer(answer, len(items))
+        said, why = read_answer(answer, len(items))
         done, left = [], []
         for number, item in enumerate(items, start=1):
             values = said.get(number)
@@ -249,6 +249,8 @@ class Asker:
 
     @staticmethod
     def _may_pass(error: ProviderError) -> bool:
+        if isinstance(error, BadDataError):
+            return True
         if isinstance(error, TimedOutError) or not isinstance(error, RetriableError):
             return False
         return error.retry_after is None or error.retry_after <= PATIENCE
