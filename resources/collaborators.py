@@ -14,22 +14,26 @@ from clientlore.providers.judging import Embedder, Scorer
 class ScorerResource(dg.ConfigurableResource[None]):
     """Who judges relevance and category."""
 
-    kind: Literal["rules"] = Field(
-        default="rules", description="`rules` needs no key and costs nothing."
+    kind: Literal["tenant", "rules"] = Field(
+        default="tenant",
+        description="`tenant`: as each tenant's file says under `judge`. `rules`: those for everybody; they need no "
+        "key and cost nothing.",
     )
 
-    def scorer(self) -> Scorer:
-        """The library's scorer."""
-        return RulesScorer()
+    def scorer(self) -> Scorer | None:
+        """The library's scorer; None where each tenant has its own."""
+        return RulesScorer() if self.kind == "rules" else None
 
 
 class EmbedderResource(dg.ConfigurableResource[None]):
     """Who makes vectors of memories."""
 
-    kind: Literal["none"] = Field(
-        default="none", description="`none`: search is by words alone, and says so."
+    kind: Literal["environment"] = Field(
+        default="environment",
+        description="The endpoint and model that EMBEDDING_MODEL names. Without it search is by words alone, and "
+        "says so.",
     )
 
     def embedder(self) -> Embedder | None:
-        """The library's embedder; None where there is none."""
+        """The library's embedder; None where it is as the environment says."""
         return None

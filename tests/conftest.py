@@ -19,7 +19,11 @@ NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
 # Nothing of the machine's may reach a test.
 for name in [
-    n for n in os.environ if n.startswith(("CLIENTLORE_", "SMTP_", "DAGSTER_", "OPENAI_"))
+    n
+    for n in os.environ
+    if n.startswith(
+        ("CLIENTLORE_", "SMTP_", "DAGSTER_", "OPENAI_", "ANTHROPIC_", "LLM_", "EMBEDDING_")
+    )
 ]:
     del os.environ[name]
 for name in ("DATABASE_URL", "FILE_STORAGE_PATH", "LOG_LEVEL", "MAIL_FROM"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -76,6 +76,36 @@ class SearchSettings(BaseModel):
         return value
 
 
+class LlmSettings(BaseModel):
+    """How language models are asked. Whether one is asked at all is said by each tenant."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    openai_model: str = "gpt-6-luna"
+    anthropic_api_key: SecretStr | None = None
+    anthropic_api_base: str | None = None
+    anthropic_model: str = "claude-haiku-5-5"
+    max_tokens: Annotated[int, Field(ge=64, le=128_000)] = 1_000
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.1
+    effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 2.0
+    calls_per_minute: Annotated[int, Field(ge=1)] = 1_000
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    prices_path: Path | None = None
+
+
+class EmbeddingSettings(BaseModel):
+    """Who makes vectors: nobody, unless a model is named."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str | None = None
+    dimensions: Annotated[int, Field(ge=1, le=16_384)] = 1_536
+    api_base: str | None = None
+    api_key: SecretStr | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
+
+
 class Settings(BaseModel):
     """Everything that configures a process."""
 
@@ -90,6 +120,8 @@ class Settings(BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     openai_api_key: SecretStr | None = None
     openai_api_base: str | None = None
+    llm: LlmSettings = LlmSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
     smtp: SmtpSettings = SmtpSettings()
     search: SearchSettings = SearchSettings()
     lock_timeout_seconds: Annotated[float, Field(ge=0)] = 600.0
@@ -166,6 +198,21 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "LOG_LEVEL": ("log_level",),
     "OPENAI_API_KEY": ("openai_api_key",),
     "OPENAI_API_BASE": ("openai_api_base",),
+    "OPENAI_MODEL": ("llm", "openai_model"),
+    "ANTHROPIC_API_KEY": ("llm", "anthropic_api_key"),
+    "ANTHROPIC_API_BASE": ("llm", "anthropic_api_base"),
+    "ANTHROPIC_MODEL": ("llm", "anthropic_model"),
+    "LLM_MAX_TOKENS": ("llm", "max_tokens"),
+    "LLM_TEMPERATURE": ("llm", "temperature"),
+    "LLM_EFFORT": ("llm", "effort"),
+    "LLM_TIMEOUT": ("llm", "timeout_seconds"),
+    "LLM_CALLS_PER_MINUTE": ("llm", "calls_per_minute"),
+    "LLM_CONCURRENCY": ("llm", "concurrency"),
+    "CLIENTLORE_PRICES": ("llm", "prices_path"),
+    "EMBEDDING_MODEL": ("embedding", "model"),
+    "EMBEDDING_DIMENSIONS": ("embedding", "dimensions"),
+    "EMBEDDING_API_BASE": ("embedding", "api_base"),
+    "EMBEDDING_API_KEY": ("embedding", "api_key"),
     "SMTP_HOST": ("smtp", "host"),
     "SMTP_PORT": ("smtp", "port"),
     "SMTP_USERNAME": ("smtp", "username"),
@@ -243,11 +290,10 @@ def load_settings(
                 os.environ.setdefault(name, file_values[name])
         _apply_aliases(file_values)
         env = {**file_values, **env}
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     for name, path in VARIABLES.items():
         if env.get(name):
             target = values if len(path) == 1 else values.setdefault(path[0], {})
-            assert isinstance(target, dict)
             target[path[-1]] = env[name]
     base = app or (start or Path.cwd())
     values["home"] = Path(home or str(values.get("home", base / HOME_NAME))).expanduser().absolute()

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +25,7 @@ from clientlore.control.audit import Audit
 from clientlore.control.engine import ControlPlane
 from clientlore.errors import ClientloreError, StoreError
 from clientlore.ids import new_id
+from clientlore.providers.judging import Embedder
 from clientlore.providers.registry import Providers
 from clientlore.settings import Settings, load_settings
 from clientlore.storage.blobs import Blobs
@@ -112,9 +114,21 @@ class Workspace:
             raise
         return cls(settings, clock, control, providers or Providers(settings, clock))
 
+    @cached_property
+    def embedder(self) -> Embedder | None:
+        """Who makes vectors of memories, as the environment says; None where nobody does."""
+        if self.settings.embedding.model is None:
+            return None
+        from clientlore.providers.embeddings.openai import embedder_for
+
+        return embedder_for(self.settings, self.clock)
+
     def close(self) -> None:
         """Closes every connection."""
         self.control.close()
+        made = self.__dict__.get("embedder")
+        if made is not None:
+            made.close()
 
     def __enter__(self) -> Self:
         return self

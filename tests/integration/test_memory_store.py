@@ -328,6 +328,9 @@ class Letters:
                     made[n, (ord(letter) - ord("a")) % self.really] += 1
         return made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-9)
 
+    def close(self) -> None:
+        pass
+
 
 def test_with_an_embedder_search_is_hybrid_in_a_table_of_its_own(workspace: Workspace) -> None:
     words, both = MemoryStore(workspace), MemoryStore(workspace, Letters())

@@ -21,6 +21,8 @@ from clientlore.errors import (
 )
 from clientlore.settings import (
     VARIABLES,
+    EmbeddingSettings,
+    LlmSettings,
     SearchSettings,
     Settings,
     SmtpSettings,
@@ -127,7 +129,12 @@ def test_a_value_that_cannot_be_names_its_variable(tmp_path: Path, name: str, va
 
 
 def test_every_variable_leads_to_a_setting() -> None:
-    groups = {"smtp": SmtpSettings, "search": SearchSettings}
+    groups = {
+        "smtp": SmtpSettings,
+        "search": SearchSettings,
+        "llm": LlmSettings,
+        "embedding": EmbeddingSettings,
+    }
     for path in VARIABLES.values():
         fields = Settings.model_fields if len(path) == 1 else groups[path[0]].model_fields
         assert path[-1] in fields

@@ -59,6 +59,14 @@ def _say(found: Standing) -> None:
     ]
     if failing:
         say_table("Sources that gave no answer", ["tenant", "client", "kind", "error"], failing)
+    spent = [
+        [x["tenant_id"], d["provider"], d["calls"], d["tokens"], f"${d['usd']:.4f}", x["unscored"]]
+        for x in found.tenants
+        for d in x["spent_today"]
+    ]
+    if spent:
+        columns = ["tenant", "provider", "calls", "tokens", "dollars", "waiting"]
+        say_table("Spent today", columns, spent)
     if found.schedules:
         columns = [
             "tenant_id",

@@ -111,6 +111,7 @@ def _tenant(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
         "mail_horizon_days": wanted.mail_horizon_days,
         "alert_email": wanted.alert_email,
         **({"search": [entry.model_dump() for entry in wanted.search]} if wanted.search else {}),
+        **wanted.judge.settings(),
     }
     tenants.put_tenant(
         connection,

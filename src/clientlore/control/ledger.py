@@ -149,6 +149,31 @@ def stale_days(connection: Connection, tenant_id: str, stage: str, look_back: in
     return stale
 
 
+def days_behind(
+    connection: Connection, tenant_id: str, stage: str, follows: str, first: date, last: date
+) -> list[date]:
+    """Days whose stage was made before the stage that it follows came to say something else, oldest first.
+
+    Args:
+        connection: Any.
+        tenant_id: Whose.
+        stage: One whose `inputs_sha` is the content of the other.
+        follows: The other.
+        first: The earliest day that is looked at.
+        last: The latest.
+    """
+    now = content_shas(connection, tenant_id, follows, first, last)
+    rows = connection.execute(
+        sa.select(t.tenant_days.c.day, t.tenant_days.c.inputs_sha).where(
+            t.tenant_days.c.tenant_id == tenant_id,
+            t.tenant_days.c.stage == stage,
+            t.tenant_days.c.day.between(first, last),
+            t.tenant_days.c.inputs_sha.is_not(None),
+        )
+    )
+    return sorted(row.day for row in rows if now.get(row.day, row.inputs_sha) != row.inputs_sha)
+
+
 def inputs_sha(shas: Mapping[date, str]) -> str:
     """SHA-256 of the contents of some days."""
     told = {day.isoformat(): sha for day, sha in sorted(shas.items())}

@@ -28,6 +28,7 @@ DEFAULT_SETTINGS: Mapping[str, Any] = {
     "memory_threshold": 0.5,
     "max_age_days": None,
     "mail_horizon_days": 31,
+    "judge": None,
 }
 
 

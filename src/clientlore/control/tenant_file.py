@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from clientlore.control.judge_entry import JudgeEntry
 from clientlore.control.schedules import WEEKDAYS
 from clientlore.control.search_entry import SearchEntry
 from clientlore.control.tenant_entries import (
@@ -51,6 +52,7 @@ class TenantFile(Strict):
         feeds: Feeds that speak about many clients.
         search: Providers that are asked about each client.
         crm: A CRM as files.
+        judge: Who judges relevance.
         schedules: When to look for news.
     """
 
@@ -67,6 +69,7 @@ class TenantFile(Strict):
     feeds: tuple[FeedEntry, ...] = ()
     search: tuple[SearchEntry, ...] = ()
     crm: CrmEntry | None = None
+    judge: JudgeEntry = JudgeEntry()
     schedules: tuple[ScheduleEntry, ...] = ()
 
     @model_validator(mode="before")

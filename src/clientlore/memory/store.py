@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from clientlore.errors import BusyError, ConfigurationError, StoreError
+from clientlore.errors import BusyError, ConfigurationError, ProviderError, StoreError
 from clientlore.memory import log
 from clientlore.memory.fold import alive, fold
 from clientlore.providers.judging import Embedder
@@ -114,12 +114,13 @@ class MemoryStore:
 
     Args:
         workspace: The stores.
-        embedder: Makes vectors; without one, search is by words alone and says so.
+        embedder: Makes vectors; that of the environment if not given. Without one, search is by words alone and
+            says so.
     """
 
     def __init__(self, workspace: Workspace, embedder: Embedder | None = None) -> None:
         self._workspace = workspace
-        self._embedder = embedder
+        self._embedder = workspace.embedder if embedder is None else embedder
 
     @property
     def table_name(self) -> str:
@@ -217,8 +218,11 @@ class MemoryStore:
         where = _filter(tenant_id, owners, kinds)
         legs = {"lexical": _lexical(table, query, where, limit)}
         if self._embedder is not None:
-            vector = self._embedder.embed([query])[0]
-            legs["vector"] = _by_vector(table, vector, where, limit)
+            try:
+                vector = self._embedder.embed([query])[0]
+                legs["vector"] = _by_vector(table, vector, where, limit)
+            except ProviderError:
+                mode = "lexical"  # worse, and better than nothing
         return Found(_fused(legs, limit), mode, behind)
 
     def duplicates(self, tenant_id: str) -> list[str]:
@@ -240,7 +244,7 @@ class MemoryStore:
         try:
             with self._workspace.locks.hold(tenant_id, "a search"):
                 self.update(tenant_id)
-        except BusyError:
+        except (BusyError, ProviderError):
             return self.behind(tenant_id)
         return 0
 

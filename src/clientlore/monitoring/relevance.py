@@ -24,7 +24,7 @@ from clientlore.control.snapshots import Snapshot
 from clientlore.monitoring import events, folding, matching
 from clientlore.monitoring.normalise import headline, words
 from clientlore.monitoring.rules import KEYWORDS, ROUNDUP, RULES_VERSION, pattern
-from clientlore.providers.judging import Scorer
+from clientlore.providers.judging import Refining, Scorer
 from clientlore.storage.lake import UTC_TIME, Lake, Table, columns
 from clientlore.taxonomy import CATEGORY_LABELS, CATEGORY_NAMES
 
@@ -132,6 +132,12 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
         "event_id", "client_id"
     )
     fresh = best.join(lake.collect(RELEVANCE, earlier), on=["event_id", "client_id"], how="anti")
+    if isinstance(scorer, Refining):
+        fresh = scorer.refine(fresh, snapshot.clients)
+    else:
+        fresh = fresh.with_columns(
+            judged_by=pl.lit(scorer.method), judged_version=pl.lit(scorer.version)
+        )
     born = _birthdays(lake, tenant_id, day)
     fresh = fresh.join(born, on="event_id", how="left").sort(list(RELEVANCE.sort))
     return fresh.select(
@@ -147,8 +153,8 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
         evidence="evidence",
         summary="summary",
         rationale="rationale",
-        method=pl.lit(scorer.method),
-        scorer=pl.lit(scorer.version),
+        method="judged_by",
+        scorer="judged_version",
         tokens="tokens",
         cost_usd="cost_usd",
         event_day=pl.col("event_day").fill_null(day),
@@ -156,6 +162,13 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
         collected_at="collected_at",
         source_mode="source_mode",
     )
+
+
+def days_that_wait(lake: Lake, tenant_id: str, day: date) -> list[date]:
+    """Earlier days within the look-back with something that is not judged yet, oldest first."""
+    rows = lake.scan(RELEVANCE, [tenant_id], events.look_back_days(day))
+    found = lake.collect(RELEVANCE, rows.filter(pl.col("score").is_null()).select("day").unique())
+    return sorted(found["day"].to_list())
 
 
 def _birthdays(lake: Lake, tenant_id: str, day: date) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -43,6 +43,27 @@ class Scorer(Protocol):
         ...
 
 
+@runtime_checkable
+class Refining(Scorer, Protocol):
+    """A scorer that has a second look at what is left once copies and what was judged before are out.
+
+    Whatever costs money judges here, so that no pair of event and client is paid for twice.
+    """
+
+    def refine(self, judged: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:
+        """Judges again.
+
+        Args:
+            judged: What `score` made of the items, one row for each event and client.
+            clients: The tenant's.
+
+        Returns:
+            The same rows with the same columns, and `judged_by` and `judged_version` in the place of `method` and
+            `version`. A row that could not be judged yet has neither score nor confidence.
+        """
+        ...
+
+
 class Embedder(Protocol):
     """Turns texts into vectors.
 
@@ -61,4 +82,8 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Array of shape (len(texts), dimension), float32, rows of length 1."""
+        ...
+
+    def close(self) -> None:
+        """Closes its connections, if it has any."""
         ...

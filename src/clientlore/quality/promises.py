@@ -129,6 +129,41 @@ def scores_in_range(
     )
 
 
+def all_judged(waiting: Mapping[str, int]) -> CheckOutcome:
+    """Nothing waits for a budget.
+
+    Args:
+        waiting: How many judgements wait, by tenant.
+    """
+    late = {tenant: count for tenant, count in waiting.items() if count}
+    told = "; ".join(f"{count} of '{tenant}'" for tenant, count in sorted(late.items()))
+    return CheckOutcome(
+        "all_judged",
+        passed=not late,
+        description=f"judgements wait for the budget of a later day: {told}"
+        if late
+        else "nothing waits to be judged",
+        details={"waiting": late},
+    )
+
+
+def models_in_time(p95_ms: Mapping[str, float], promised_ms: int) -> CheckOutcome:
+    """Models answered 95 % of their calls within the promised time.
+
+    Args:
+        p95_ms: By tenant; 0 where no model was asked.
+        promised_ms: At most this much.
+    """
+    slow = {tenant: ms for tenant, ms in p95_ms.items() if ms > promised_ms}
+    return CheckOutcome(
+        "models_in_time",
+        passed=not slow,
+        description="; ".join(f"'{tenant}': {ms:,.0f} ms" for tenant, ms in sorted(slow.items()))
+        or f"95 % of the answers of models came within {promised_ms:,} ms",
+        details={"p95_ms": dict(p95_ms)},
+    )
+
+
 def members_have_events(
     lake: Lake, members: Table, events: Table, tenants: Sequence[str], days: Sequence[date]
 ) -> CheckOutcome:

@@ -22,6 +22,9 @@ from clientlore.run_context import RunContext
 from clientlore.runs.report import TenantOutcome
 from clientlore.storage.lake import Table
 
+PROMISED_MS = 2_000
+"""Within how many milliseconds a model answers 95 % of its calls."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -105,6 +108,21 @@ def _scores_in_range(asked: Asked) -> CheckOutcome:
     return promises.scores_in_range(asked.ctx.workspace.lake, RELEVANCE, asked.ids, asked.days)
 
 
+def _all_judged(asked: Asked) -> CheckOutcome:
+    waiting = {x.tenant_id: 0 for x in asked.tenants}
+    for outcome in asked.outcomes:
+        waiting[outcome.tenant_id] += int(outcome.counts.get("unscored", 0))
+    return promises.all_judged(waiting)
+
+
+def _models_in_time(asked: Asked) -> CheckOutcome:
+    p95 = {x.tenant_id: 0.0 for x in asked.tenants}
+    for outcome in asked.outcomes:
+        found = float(outcome.counts.get("llm_p95_ms", 0))
+        p95[outcome.tenant_id] = max(p95[outcome.tenant_id], found)
+    return promises.models_in_time(p95, PROMISED_MS)
+
+
 def _members_have_events(asked: Asked) -> CheckOutcome:
     return promises.members_have_events(
         asked.ctx.workspace.lake, MEMBERS, EVENTS, asked.ids, asked.days
@@ -172,6 +190,13 @@ CHECKS: Mapping[str, tuple[Declared, ...]] = {
     RELEVANCE.key: (
         Declared("scores_in_range", True, "Scores lie in 0..1 or are null.", _scores_in_range),
         _free(RELEVANCE),
+        Declared("all_judged", False, "Nothing waits for the budget of judging.", _all_judged),
+        Declared(
+            "models_in_time",
+            False,
+            "Models answered 95 % of their calls within two seconds.",
+            _models_in_time,
+        ),
         _DONE,
     ),
     "core/memory_log": (_DONE,),

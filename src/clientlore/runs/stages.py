@@ -23,13 +23,14 @@ from clientlore.monitoring.raw import CRM_ACCOUNTS, CRM_ACTIVITIES, SEARCH_RESUL
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.monitoring.rules import RULES_VERSION
 from clientlore.run_context import RunContext
-from clientlore.runs import checking, picturing, work
+from clientlore.runs import checking, judging, picturing, work
 from clientlore.runs.report import StageReport, State, TenantOutcome, Work
 
 log = logging.getLogger("clientlore")
 
 DayWork = Callable[[RunContext, Tenant, date], Work]
 TenantWork = Callable[[RunContext, Tenant], Work]
+EarlierDays = Callable[[RunContext, Tenant, date], Sequence[date]]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Stage:
         at_once: What it does for a tenant, for a stage without days.
         version: Raised when the same inputs may give other rows.
         while_held: Whether it works for tenants that are held.
+        first: Earlier days of a tenant that must be made again before a day is, for a stage that has days.
         for_analysts: Whether only the analysts' database needs it: then it is left to the jobs that publish that.
     """
 
@@ -51,6 +53,7 @@ class Stage:
     at_once: TenantWork | None = None
     while_held: bool = False
     for_analysts: bool = False
+    first: EarlierDays | None = None
 
 
 STAGES: Mapping[str, Stage] = {
@@ -61,9 +64,19 @@ STAGES: Mapping[str, Stage] = {
         Stage(CRM_ACTIVITIES.key, "1", work.crm_activities, while_held=True),
         Stage(SEARCH_RESULTS.key, "1", work.search_results, while_held=True),
         Stage(EVENTS.key, NORMALISER, work.events),
-        Stage(RELEVANCE.key, RULES_VERSION, work.relevance),
-        Stage("core/memory_log", MEMORY_VERSION, work.memory_operations),
-        Stage(MATCHES.key, MATCHES_VERSION, work.matches),
+        Stage(RELEVANCE.key, RULES_VERSION, judging.relevance, first=judging.days_to_judge),
+        Stage(
+            "core/memory_log",
+            MEMORY_VERSION,
+            work.memory_operations,
+            first=judging.days_judged_since("core/memory_log"),
+        ),
+        Stage(
+            MATCHES.key,
+            MATCHES_VERSION,
+            work.matches,
+            first=judging.days_judged_since(MATCHES.key),
+        ),
         Stage("core/memories", "1", at_once=work.memories),
         Stage("out/dossiers", "1", at_once=work.dossiers),
         Stage("out/deliveries", "1", at_once=work.deliveries),
@@ -90,9 +103,10 @@ def run_stage(ctx: RunContext, key: str, days: Sequence[date] = ()) -> StageRepo
     with ctx.workspace.control.read() as connection:
         chosen = tenants.chosen_tenants(connection, ctx.scope.tenants)
     outcomes = [
-        _run_for(ctx, stage, tenant, day)
+        _run_for(ctx, stage, tenant, each)
         for day in (sorted(days) if stage.by_day is not None else (None,))
         for tenant in chosen
+        for each in (*_earlier(ctx, stage, tenant, day), day)
     ]
     started = time.perf_counter()
     checks = checking.checks_for(ctx, key, outcomes, chosen, list(days))
@@ -113,6 +127,13 @@ def run_stage(ctx: RunContext, key: str, days: Sequence[date] = ()) -> StageRepo
         },
     )
     return report
+
+
+def _earlier(ctx: RunContext, stage: Stage, tenant: Tenant, day: date | None) -> Sequence[date]:
+    """The earlier days that come first; none for a tenant that the stage leaves alone."""
+    if stage.first is None or day is None or tenant.status == "held":
+        return ()
+    return stage.first(ctx, tenant, day)
 
 
 def _run_for(ctx: RunContext, stage: Stage, tenant: Tenant, day: date | None) -> TenantOutcome:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from clientlore.control import ledger, quarantine, runs, tenants
+from clientlore.control import budgets, ledger, quarantine, runs, tenants
 from clientlore.control import tables as t
 from clientlore.control.alerts import recent_alerts
 from clientlore.control.model import Tenant
@@ -18,6 +18,7 @@ from clientlore.control.rows import dump
 from clientlore.control.schedules import schedules_of
 from clientlore.delivery.outbox import counts_by_state
 from clientlore.monitoring.events import EVENTS, IDENTITY_DAYS
+from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.runs.orchestrator import OrchestratorStatus
 from clientlore.workspace import Workspace
 
@@ -63,7 +64,7 @@ def standing(workspace: Workspace, orchestrator: OrchestratorStatus) -> Standing
             sa.select(sa.func.count()).where(t.fires.c.state.in_(("due", "dispatched", "claimed")))
         ).scalar_one()
         found = Standing(
-            tenants=[_tenant(connection, x) for x in tenants.all_tenants(connection)],
+            tenants=[_tenant(connection, x, now.date()) for x in tenants.all_tenants(connection)],
             schedules=[dump(s) for s in schedules_of(connection)],
             runs=runs.recent_runs(connection),
             outbox=counts_by_state(connection),
@@ -77,7 +78,7 @@ def standing(workspace: Workspace, orchestrator: OrchestratorStatus) -> Standing
     return found
 
 
-def _tenant(connection: Connection, tenant: Tenant) -> dict[str, Any]:
+def _tenant(connection: Connection, tenant: Tenant, today: date) -> dict[str, Any]:
     failing = sa.select(t.source_state, t.sources.c.client_id).join(
         t.sources,
         sa.and_(
@@ -113,6 +114,12 @@ def _tenant(connection: Connection, tenant: Tenant) -> dict[str, Any]:
             t.source_state.c.tenant_id == tenant.tenant_id
         )
     ).scalar()
+    counted = connection.execute(
+        sa.select(t.tenant_days.c.counts).where(
+            t.tenant_days.c.tenant_id == tenant.tenant_id,
+            t.tenant_days.c.stage == RELEVANCE.key,
+        )
+    ).scalars()
     return {
         "tenant_id": tenant.tenant_id,
         "mode": tenant.mode,
@@ -131,6 +138,18 @@ def _tenant(connection: Connection, tenant: Tenant) -> dict[str, Any]:
                 "since": row["last_success_at"],
             }
             for row in rows
+        ],
+        "unscored": sum(int(counts.get("unscored", 0)) for counts in counted),
+        "spent_today": [
+            {
+                "provider": day.provider,
+                "calls": day.settled.calls,
+                "tokens": day.settled.tokens,
+                "usd": day.settled.usd,
+                "under_way": day.reserved.calls,
+                "refused": day.refused,
+            }
+            for day in budgets.spending(connection, tenant.tenant_id, today, today)
         ],
         "stale_days": ledger.stale_days(connection, tenant.tenant_id, EVENTS.key, IDENTITY_DAYS),
     }
@@ -169,6 +188,11 @@ def _tenant_attention(tenant: dict[str, Any], scheduled: set[str], now: datetime
         yield f"tenant '{name}' is held: {tenant['held_reason']}"
     if tenant["failing"]:
         yield f"{len(tenant['failing'])} of {tenant['sources']} sources of '{name}' give no answer"
+    if tenant["unscored"]:
+        yield (
+            f"{tenant['unscored']} judgements for '{name}' wait for the budget of a later day: raise it under "
+            "`judge` in the tenant file, or wait"
+        )
     if days:
         yield (
             f"'{name}': {len(days)} days were made before an earlier day changed; "

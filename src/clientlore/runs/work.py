@@ -13,7 +13,7 @@ from clientlore.delivery.sender import drain
 from clientlore.delivery.tables import DELIVERIES, deliveries_of
 from clientlore.digests import matches as gates
 from clientlore.digests.closing import close_windows, sender_of
-from clientlore.errors import StoreError
+from clientlore.errors import ProviderError, StoreError
 from clientlore.memory import derive
 from clientlore.memory import log as memory_log
 from clientlore.memory.dossier_files import write_dossiers
@@ -24,8 +24,8 @@ from clientlore.monitoring import events as eventing
 from clientlore.monitoring import raw
 from clientlore.monitoring.asking import SourceOutcome
 from clientlore.monitoring.crm_sync import sync_accounts
-from clientlore.monitoring.relevance import RELEVANCE, RulesScorer, relevance_of_day
 from clientlore.run_context import RunContext
+from clientlore.runs import judging
 from clientlore.runs.exports import export_tenant
 from clientlore.runs.report import Work
 from clientlore.runs.tables import CONFIG_SNAPSHOT, RUN_LEDGER, run_ledger_of
@@ -137,25 +137,6 @@ def events(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     )
 
 
-def relevance(ctx: RunContext, tenant: Tenant, day: date) -> Work:
-    """Judges the day's events for each client."""
-    scorer = ctx.scorer or RulesScorer()
-    frame = relevance_of_day(ctx.workspace.lake, _snapshot(ctx, tenant, day), scorer)
-    written = ctx.workspace.lake.write(RELEVANCE, tenant.tenant_id, day, frame)
-    scores = frame["score"]
-    by_category = dict(frame["category"].cast(str).value_counts().sort("category").iter_rows())
-    return Work(
-        rows=written.rows,
-        counts={
-            "unscored": scores.null_count(),
-            "relevant": int((scores >= 0.5).sum()),
-            "tokens": int(frame["tokens"].sum()),
-            **{str(name): count for name, count in by_category.items()},
-        },
-        content_sha=written.sha,
-    )
-
-
 def memory_operations(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     """Appends what the day's sources give rise to, and exports the day's part of the log."""
     workspace = ctx.workspace
@@ -169,7 +150,12 @@ def memory_operations(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     written = workspace.lake.write(memory_log.LOG, tenant.tenant_id, day, frame)
     mark_batches(ctx, tenant, day, raw.CRM_ACTIVITIES, "PROCESSED")
     by_op = {f"{op}s": sum(o.op == op for o in operations) for op in ("add", "revise", "retract")}
-    return Work(rows=written.rows, counts={"appended": appended, **by_op}, content_sha=written.sha)
+    return Work(
+        rows=written.rows,
+        counts={"appended": appended, **by_op},
+        content_sha=written.sha,
+        inputs_sha=judging.content_of(ctx, tenant, day),
+    )
 
 
 def matches(ctx: RunContext, tenant: Tenant, day: date) -> Work:
@@ -184,6 +170,7 @@ def matches(ctx: RunContext, tenant: Tenant, day: date) -> Work:
             **{f"stopped_by_{gate}": count for gate, count in stopped.items()},
         },
         content_sha=written.sha,
+        inputs_sha=judging.content_of(ctx, tenant, day),
     )
 
 
@@ -191,7 +178,7 @@ def memories(ctx: RunContext, tenant: Tenant) -> Work:
     """Brings the index of memory up to its log. An index that cannot be written harms search alone."""
     try:
         state = MemoryStore(ctx.workspace, ctx.embedder).update(tenant.tenant_id)
-    except StoreError as error:
+    except (StoreError, ProviderError) as error:
         return Work(0, state="degraded", error=str(error), notes=("the log has everything",))
     return Work(rows=state.rows, counts={"applied": state.applied, "rebuilt": int(state.rebuilt)})
 

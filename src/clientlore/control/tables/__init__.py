@@ -42,6 +42,10 @@ from clientlore.control.tables.schedules import (
     stage_runs,
     tenant_days,
 )
+from clientlore.control.tables.spending import (
+    llm_judgements,
+    provider_spending,
+)
 
 __all__ = [
     "alerts",
@@ -55,10 +59,12 @@ __all__ = [
     "contacts",
     "email_logs",
     "fires",
+    "llm_judgements",
     "memory_log",
     "metadata",
     "notifications",
     "outbox",
+    "provider_spending",
     "quarantine",
     "raw_batches",
     "runs",

@@ -1,0 +1,119 @@
+"""OpenAI, and whatever speaks its API at another address: Azure, Ollama, vLLM. Asked through its own library."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from clientlore.clock import Clock
+from clientlore.errors import BadDataError, RetriableError
+from clientlore.providers.llm.base import Answer, Question
+from clientlore.providers.llm.clients import openai_client
+from clientlore.providers.llm.faults import TimedOutError, by_status
+
+OWN_ADDRESS = "https://api.openai.com/v1"
+VARIABLE = "OPENAI_API_KEY"
+_REASONS = re.compile(r"gpt-(?:[5-9]|\d\d)")
+
+
+class OpenAIModel:
+    """A model behind the chat completions API: what every server that speaks this dialect has.
+
+    Args:
+        model: Its name there.
+        api_key: None for a server that wants none.
+        base_url: Another server's address; OpenAI's own if not given.
+        effort: How much it may reason before it answers. OpenAI's models since the fifth generation are told
+            `none` if it is not given, since nothing else keeps within two seconds or takes a temperature; others
+            are told nothing. A deployment with a name of its own needs it said.
+    """
+
+    provider = "openai"
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        api_key: str | None,
+        clock: Clock,
+        base_url: str | None = None,
+        max_tokens: int = 1_000,
+        temperature: float | None = 0.1,
+        timeout: float = 2.0,
+        effort: str | None = None,
+    ) -> None:
+        self.model = model
+        self.max_tokens = max_tokens
+        self._clock = clock
+        self._client = openai_client(api_key, base_url or OWN_ADDRESS, timeout)
+        self._extra: dict[str, Any] = {}
+        reasons = effort is not None or _REASONS.match(model) is not None
+        effort = effort or ("none" if reasons else None)
+        if effort is not None:
+            self._extra["reasoning_effort"] = effort
+        # A model that reasons takes no temperature.
+        if temperature is not None and effort in {None, "none"}:
+            self._extra["temperature"] = temperature
+        # Those that reason refuse the older name; other servers know no newer one.
+        self._extra["max_completion_tokens" if reasons else "max_tokens"] = max_tokens
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._client.close()
+
+    def ask(self, question: Question) -> Answer:
+        """See `LanguageModel.ask`."""
+        import openai
+
+        started = time.perf_counter()
+        try:
+            said = self._client.chat.completions.create(
+                model=self.model,
+                messages=[
+                    {"role": "system", "content": question.system},
+                    {"role": "user", "content": question.user},
+                ],
+                response_format={
+                    "type": "json_schema",
+                    "json_schema": {
+                        "name": "judgements",
+                        "schema": dict(question.schema),
+                        "strict": True,
+                    },
+                },
+                **self._extra,
+            )
+            choice, usage = said.choices[0], said.usage
+            text, refusal = choice.message.content or "", choice.message.refusal
+        except openai.APITimeoutError:
+            raise TimedOutError(f"{self.provider} did not answer in time") from None
+        except openai.APIStatusError as error:
+            raise by_status(
+                self.provider,
+                VARIABLE,
+                self.model,
+                status=error.status_code,
+                code=error.code or error.type,
+                headers=error.response.headers,
+                now=self._clock.now(),
+            ) from None
+        except openai.APIConnectionError:
+            raise RetriableError(
+                f"{self.provider} cannot be reached", "Check OPENAI_API_BASE and the network."
+            ) from None
+        except (openai.OpenAIError, AttributeError, IndexError, TypeError, ValueError):
+            raise BadDataError(
+                f"What {self.provider} sent is no answer of its API", "Check OPENAI_API_BASE."
+            ) from None
+        refused = refusal is not None or choice.finish_reason == "content_filter"
+        cut = choice.finish_reason == "length"
+        details = None if usage is None else usage.prompt_tokens_details
+        return Answer(
+            text=text,
+            ended="refused" if refused else "cut" if cut else "whole",
+            input_tokens=0 if usage is None else usage.prompt_tokens,
+            cached_tokens=0 if details is None else details.cached_tokens or 0,
+            output_tokens=0 if usage is None else usage.completion_tokens,
+            seconds=time.perf_counter() - started,
+        )
