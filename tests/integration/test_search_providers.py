@@ -311,3 +311,46 @@ def test_a_page_that_comes_twice_ends_the_asking(desk: Desk, provider: str) -> N
     assert outcome.outcome == "collected"
     assert len(desk.asked(provider)) == 2
     assert len(desk.found()) == PAGED[provider]
+
+
+def test_filings_that_have_left_the_newest_page_are_read_from_the_older_ones(desk: Desk) -> None:
+    whole = desk.collect("edgar", date(2026, 11, 17))
+    wanted = desk.found()
+    assert whole.items == len(wanted) > 0
+    desk.fake.state["edgar"]["recent"] = 5
+    asked = len(desk.asked("edgar"))
+    desk.collect("edgar", date(2026, 11, 17))
+    paths = [a.path for a in desk.asked("edgar")[asked:]]
+    assert [path.rpartition("/")[2] for path in paths] == [
+        "CIK0001045810.json",
+        "CIK0001045810-submissions-001.json",
+    ]
+    assert desk.found() == wanted
+
+
+def test_a_company_that_the_sec_does_not_know_is_told_to_give_its_cik(desk: Desk) -> None:
+    workspace = desk.open("edgar")
+    file = "tenant: desk\nname: Desk\nsearch: [edgar]\nclients: [{name: Nobody, ticker: NONE"
+    put_tenant(workspace, f"{file}}}]\n")
+    outcome = desk.again(workspace)
+    assert outcome.error_kind == "permanent"
+    assert "no company with the ticker 'NONE'" in str(outcome.error)
+    put_tenant(workspace, f"{file}, cik: '320193'}}]\n")
+    assert desk.again(workspace).outcome == "collected"
+    assert "CIK0000320193" in desk.asked("edgar")[-1].path
+
+
+def test_alerts_and_filings_can_stand_among_the_feeds(desk: Desk) -> None:
+    workspace = desk.open("gdelt")
+    feed = f"{desk.address}/google_news/alerts/feeds?q=Harbor%20Foods"
+    put_tenant(
+        workspace,
+        f"tenant: desk\nname: Desk\nclients: [{{name: {NAME}, feeds: ['{feed}']}}]\n",
+    )
+    desk.fake.state["news"]["minutes"] = 60
+    assert desk.again(workspace).outcome == "collected"
+    told = {story.url: story for story in stories(desk.fake, NAME, NOW.replace(hour=0), NOW)}
+    rows = desk.rows()
+    assert {row["url"] for row in rows} == set(told)
+    for row in rows:
+        assert row["title"] == f"{told[row['url']].title} & more"
