@@ -10,7 +10,7 @@ from clientlore.control.alerts import raise_alert
 from clientlore.control.judge_entry import limits_of
 from clientlore.control.model import Tenant
 from clientlore.control.snapshots import Snapshot
-from clientlore.errors import ClientloreError
+from clientlore.errors import ClientloreError, StoreError
 from clientlore.monitoring import events, judges
 from clientlore.monitoring.llm_scoring import LlmScorer
 from clientlore.monitoring.relevance import (
@@ -103,8 +103,14 @@ def _scorer(ctx: RunContext, tenant: Tenant, snapshot: Snapshot) -> tuple[Scorer
 
 def _is_waiting(ctx: RunContext, tenant: Tenant, day: date) -> bool:
     """Whether something waits already, on this day or before: then somebody was told."""
+    if "judge" not in tenant.settings:
+        return False
     lake = ctx.workspace.lake
-    own = lake.collect(RELEVANCE, lake.scan(RELEVANCE, [tenant.tenant_id], [day]))
+    try:
+        own = lake.collect(RELEVANCE, lake.scan(RELEVANCE, [tenant.tenant_id], [day]))
+    except StoreError:
+        # The file is about to be made anew, whatever is wrong with it.
+        return False
     return own["score"].null_count() > 0 or bool(days_that_wait(lake, tenant.tenant_id, day))
 
 
