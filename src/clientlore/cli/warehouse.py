@@ -78,5 +78,7 @@ def docs() -> None:
             "Run the command inside a checkout of Clientlore, or point CLIENTLORE_APP at one.",
         )
     with opened() as workspace:
-        page = documentation(workspace, app / "dbt_project", default_folder())
+        page, warned = documentation(workspace, app / "dbt_project", default_folder())
+    for warning in warned:
+        click.echo(f"dbt warns: {warning}", err=True)
     click.echo(f"{page} (open it in a browser)")

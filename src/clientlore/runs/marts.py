@@ -231,8 +231,13 @@ def publish(workspace: Workspace, name: str) -> Build:
     return published
 
 
-def documentation(workspace: Workspace, project: Path, prepared: Path) -> Path:
-    """Writes dbt's documentation of the project, with the types and sizes of a fresh build; returns its page.
+def documentation(
+    workspace: Workspace, project: Path, prepared: Path
+) -> tuple[Path, tuple[str, ...]]:
+    """Writes dbt's documentation of the project, with the types and sizes of a fresh build.
+
+    Returns:
+        Its page, and what dbt warned of.
 
     Raises:
         StoreError: A model failed, or dbt could not start.
@@ -246,7 +251,7 @@ def documentation(workspace: Workspace, project: Path, prepared: Path) -> Path:
         )
     target = workspace.warehouse.root / "dbt" / "docs"
     try:
-        dbt.run(
+        done = dbt.run(
             ["docs", "generate", "--static"],
             project=project,
             prepared=prepared,
@@ -255,7 +260,7 @@ def documentation(workspace: Workspace, project: Path, prepared: Path) -> Path:
         )
     finally:
         shutil.rmtree(built.folder, ignore_errors=True)
-    return target / "static_index.html"
+    return target / "static_index.html", built.done.warnings + done.warnings
 
 
 def told(built: Built) -> dict[str, Any]:
