@@ -40,10 +40,6 @@ class StoreError(ClientloreError):
     """A store (control plane, lake, vectors, blobs) cannot be read or written."""
 
 
-class HeldError(ClientloreError):
-    """The tenant is held: nothing may be derived from its data or mailed until it is released."""
-
-
 class ProviderError(ClientloreError):
     """A source outside did not give what was asked for. Raised only as one of its five kinds.
 

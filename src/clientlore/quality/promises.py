@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
@@ -254,14 +253,3 @@ def digests_delivered(
         details={"fires": late, "mails": stuck},
         severe=True,
     )
-
-
-def deliveries_rate(frame: pl.DataFrame) -> dict[str, Any]:
-    """The share of mails that the other side took, of those that were tried."""
-    tried = frame.filter(pl.col("state").is_in(["sent", "failed", "uncertain"]))
-    sent = tried.filter(pl.col("state") == "sent").height
-    return {
-        "tried": tried.height,
-        "sent": sent,
-        "rate": sent / tried.height if tried.height else None,
-    }

@@ -98,6 +98,24 @@ class Door:
             method, f"{self.base}{path}", judge=self._judge, allowance=allowance, **sent
         )
 
+    def page(
+        self,
+        http: Http,
+        method: str,
+        path: str,
+        asked: Mapping[str, Any],
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Page:
+        """A question of several: by GET in the query, by POST as JSON. It is kept as it is asked."""
+        sent = {"params" if method == "GET" else "json": asked}
+        return Page(
+            method,
+            f"{self.base}{path}",
+            asked,
+            lambda: self.ask(http, method, path, headers=headers, **sent),
+        )
+
     def _judge(self, said: Said) -> ProviderError | None:
         told = self.judge(said) if self.judge is not None else None
         if told is not None or said.status < 400:

@@ -76,12 +76,7 @@ class Gdelt:
                 "enddatetime": end.strftime(_STAMP),
                 "sort": "datedesc",
             }
-            return api.Page(
-                "GET",
-                f"{self._door.base}{_PATH}",
-                asked,
-                lambda: self._door.ask(http, "GET", _PATH, params=asked),
-            )
+            return self._door.page(http, "GET", _PATH, asked)
 
         return await api.Asker(self.name, self._clock).ask_pages(ask, span, page)
 

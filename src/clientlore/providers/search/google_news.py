@@ -60,12 +60,7 @@ class GoogleNews:
         def page(number: int, _before: HttpResponse | None) -> api.Page | None:
             if number > 0:
                 return None
-            return api.Page(
-                "GET",
-                f"{self._door.base}{_PATH}",
-                asked,
-                lambda: self._door.ask(http, "GET", _PATH, params=asked),
-            )
+            return self._door.page(http, "GET", _PATH, asked)
 
         return await api.Asker(self.name, self._clock).ask_pages(ask, span, page)
 

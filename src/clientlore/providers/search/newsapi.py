@@ -63,12 +63,7 @@ class NewsApi:
             if number >= MAX_PAGES or (before is not None and not seen.goes_on(before, PAGE)):
                 return None
             asked = {**query, "page": number + 1}
-            return api.Page(
-                "GET",
-                f"{self._door.base}{_PATH}",
-                asked,
-                lambda: self._door.ask(http, "GET", _PATH, headers=headers, params=asked),
-            )
+            return self._door.page(http, "GET", _PATH, asked, headers=headers)
 
         return await api.Asker(self.name, self._clock).ask_pages(ask, span, page)
 

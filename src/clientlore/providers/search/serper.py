@@ -64,12 +64,7 @@ class Serper:
             if number >= MAX_PAGES or (before is not None and not seen.goes_on(before, PAGE)):
                 return None
             asked = {**body, "page": number + 1}
-            return api.Page(
-                "POST",
-                f"{self._door.base}/news",
-                asked,
-                lambda: self._door.ask(http, "POST", "/news", headers=headers, json=asked),
-            )
+            return self._door.page(http, "POST", "/news", asked, headers=headers)
 
         return await api.Asker(self.name, self._clock).ask_pages(ask, span, page)
 

@@ -60,12 +60,7 @@ class Tavily:
                 "end_date": (days[number] + timedelta(days=1)).isoformat(),
                 "max_results": MOST,
             }
-            return api.Page(
-                "POST",
-                f"{self._door.base}/search",
-                asked,
-                lambda: self._door.ask(http, "POST", "/search", headers=headers, json=asked),
-            )
+            return self._door.page(http, "POST", "/search", asked, headers=headers)
 
         return await api.Asker(self.name, self._clock).ask_pages(ask, span, page)
 
