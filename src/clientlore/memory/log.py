@@ -39,10 +39,27 @@ OPERATIONS = columns(
         "origin_day": pl.Date,
         "generation": pl.Int32,
         "sources": pl.List(pl.String),
+        "lookup": pl.String,
     }
 )
 """The log as a frame; attributes are canonical JSON."""
-Op = Literal["add", "revise", "supersede", "retract"]
+Op = Literal[
+    "add",
+    "revise",
+    "reinforce",
+    "supersede",
+    "merge",
+    "summarise",
+    "compress",
+    "retract",
+    "undo",
+]
+"""What can happen to a memory.
+
+`add`, `revise` and `compress` bear content; `reinforce` says that it was told again; `supersede` closes the interval
+in which it held; `merge` and `summarise` fold it into another (`into` in the attributes); `retract` takes it back;
+`undo` makes another operation void (`undoes` in the attributes is its id).
+"""
 
 LOG = Table(
     "core",
@@ -83,6 +100,7 @@ class Operation:
         origin_day: The day whose sources gave rise to it; None for what a person did.
         generation: How many operations on this memory came before: the same change made again is another one.
         recorded_at: When the source knew it, not when this program ran.
+        lookup: What it is about, hashed, where it may be said again (`arrival`).
     """
 
     tenant_id: str
@@ -101,6 +119,7 @@ class Operation:
     valid_to: datetime | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    lookup: str | None = None
 
     @cached_property
     def op_id(self) -> str:
@@ -170,6 +189,7 @@ def _row(op: Operation) -> dict[str, Any]:
         "origin_day": op.origin_day,
         "generation": op.generation,
         "sources": list(op.sources),
+        "lookup": op.lookup,
     }
 
 
@@ -186,6 +206,7 @@ def read(
     tenant_id: str,
     *,
     memory_ids: Collection[str] | None = None,
+    owners: Collection[str] | None = None,
     after: int = 0,
 ) -> pl.DataFrame:
     """Operations of a tenant, columns of `OPERATIONS`, in the order in which they were appended.
@@ -194,9 +215,12 @@ def read(
         connection: Any.
         tenant_id: Whose.
         memory_ids: Only those on these memories.
+        owners: Only those on memories about these.
         after: Only those with a greater sequence number.
     """
     query = _SELECT.where(t.memory_log.c.tenant_id == tenant_id, t.memory_log.c.seq > after)
+    if owners is not None:
+        query = query.where(t.memory_log.c.owner_id.in_(sorted(owners)))
     if memory_ids is None:
         return _frame(connection.execute(query).all()).sort("seq")
     rows: list[sa.Row[Any]] = []
@@ -216,6 +240,19 @@ def touched(connection: Connection, tenant_id: str, after: int) -> set[str]:
             .distinct()
         ).scalars()
     )
+
+
+def about(connection: Connection, tenant_id: str, lookups: Collection[str]) -> set[str]:
+    """The memories on which something with one of these lookups was appended."""
+    found: set[str] = set()
+    wanted = sorted(lookups)
+    for start in range(0, len(wanted), 500):
+        query = sa.select(t.memory_log.c.memory_id).where(
+            t.memory_log.c.tenant_id == tenant_id,
+            t.memory_log.c.lookup.in_(wanted[start : start + 500]),
+        )
+        found |= set(connection.execute(query.distinct()).scalars())
+    return found
 
 
 def touched_by(connection: Connection, tenant_id: str, day: date) -> set[str]:

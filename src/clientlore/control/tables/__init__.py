@@ -23,7 +23,12 @@ from clientlore.control.tables.mail import (
     windows,
 )
 from clientlore.control.tables.memory import (
+    automation_policies,
+    forgettings,
+    forgotten_keys,
     memory_log,
+    memory_tasks,
+    policy_marks,
 )
 from clientlore.control.tables.people import (
     assignments,
@@ -51,6 +56,7 @@ __all__ = [
     "alerts",
     "assignments",
     "audit_log",
+    "automation_policies",
     "automation_schedules",
     "beats",
     "clients",
@@ -60,10 +66,14 @@ __all__ = [
     "email_logs",
     "fires",
     "llm_judgements",
+    "forgettings",
+    "forgotten_keys",
     "memory_log",
+    "memory_tasks",
     "metadata",
     "notifications",
     "outbox",
+    "policy_marks",
     "provider_spending",
     "quarantine",
     "raw_batches",
