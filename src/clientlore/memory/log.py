@@ -165,10 +165,20 @@ def export(before: pl.DataFrame, operations: Sequence[Operation], day: date) -> 
         operations: What this run appended.
         day: The day.
     """
-    rows = [{**_row(op), "attributes": canonical(op.attributes)} for op in operations]
-    fresh = _from_columns({name: [row.get(name) for row in rows] for name in OPERATIONS})
-    told = pl.concat([before, fresh]).filter(pl.col("origin_day") == day)
+    told = appended(before, operations).filter(pl.col("origin_day") == day)
     return told.rename({"origin_day": "day"}).select(list(LOG.schema))
+
+
+def appended(before: pl.DataFrame, operations: Sequence[Operation]) -> pl.DataFrame:
+    """The log as it is once operations are appended, columns of `OPERATIONS`; sequence numbers go on from the last."""
+    last = before["seq"].max()
+    first = (last if isinstance(last, int) else 0) + 1
+    rows = [
+        {**_row(op), "attributes": canonical(op.attributes), "seq": first + n}
+        for n, op in enumerate(operations)
+    ]
+    fresh = _from_columns({name: [row.get(name) for row in rows] for name in OPERATIONS})
+    return pl.concat([before, fresh])
 
 
 def _row(op: Operation) -> dict[str, Any]:
