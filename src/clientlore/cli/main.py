@@ -36,6 +36,7 @@ _COMMANDS: Mapping[str, str] = {
     "outbox": "operating:outbox",
     "memory": "operating:memory",
     "warehouse": "warehouse:warehouse",
+    "forget": "forgetting:forget",
     "db": "operating:db",
 }
 

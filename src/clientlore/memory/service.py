@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from clientlore.control import tables as t
-from clientlore.errors import ConfigurationError, NotFoundError
+from clientlore.control import forgotten
+from clientlore.errors import BadDataError, ConfigurationError, NotFoundError
 from clientlore.memory import arrival, log
 from clientlore.memory.arrival import Arrived, Statement
 from clientlore.memory.facts import Fact
@@ -63,6 +64,13 @@ class MemoryService:
             return []
         with self.workspace.control.write() as connection:
             self._alone(connection)
+            gate = forgotten.gate(connection, self.tenant_id)
+            for statement in checked:
+                if gate.knows(statement.owner_id):
+                    raise BadDataError(
+                        f"The owner of memory '{statement.origin}' was forgotten",
+                        "What was forgotten is not remembered again; nothing of this batch was.",
+                    )
             arrived = self._arrive(connection, checked)
             log.append(connection, arrived.operations, self.workspace.clock.now())
         return [

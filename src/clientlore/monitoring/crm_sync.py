@@ -16,7 +16,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from clientlore.control import clients, people, sources
+from clientlore.control import clients, forgotten, people, sources
 from clientlore.control import tables as t
 from clientlore.control.audit import Audit
 from clientlore.control.model import Client, Tenant
@@ -95,10 +95,14 @@ def _sync(
         t.assignments: set(),
     }
     rejects: list[Reject] = []
+    gate = forgotten.gate(connection, tenant.tenant_id)
     for row in rows:
+        if gate.knows(row["account_id"], row["name"], row["domain"], slug(row["name"])):
+            continue
         client = _put_client(connection, audit, tenant.tenant_id, known, row)
         kept[t.clients].add((client.client_id,))
-        if row["contact_name"]:
+        gone = gate.knows(row["contact_name"], row["contact_email"])
+        if row["contact_name"] and not gone:
             contact_id = _put_contact(connection, audit, client, row)
             kept[t.contacts].add((contact_id,))
         owner = row["owner_email"]
