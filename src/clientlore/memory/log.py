@@ -152,7 +152,7 @@ def canonical(attributes: Mapping[str, Any]) -> str:
 def append(connection: Connection, operations: Sequence[Operation], now: datetime) -> int:
     """Appends operations; returns how many were new."""
     rows = [
-        {**_row(op), "attributes": dict(op.attributes), "appended_at": now} for op in operations
+        {**row_of(op), "attributes": dict(op.attributes), "appended_at": now} for op in operations
     ]
     return insert_ignore(connection, t.memory_log, rows)
 
@@ -174,14 +174,15 @@ def appended(before: pl.DataFrame, operations: Sequence[Operation]) -> pl.DataFr
     last = before["seq"].max()
     first = (last if isinstance(last, int) else 0) + 1
     rows = [
-        {**_row(op), "attributes": canonical(op.attributes), "seq": first + n}
+        {**row_of(op), "attributes": canonical(op.attributes), "seq": first + n}
         for n, op in enumerate(operations)
     ]
     fresh = _from_columns({name: [row.get(name) for row in rows] for name in OPERATIONS})
     return pl.concat([before, fresh])
 
 
-def _row(op: Operation) -> dict[str, Any]:
+def row_of(op: Operation) -> dict[str, Any]:
+    """An operation as a row of the log, without its attributes and when it was appended."""
     return {
         "op_id": op.op_id,
         "tenant_id": op.tenant_id,

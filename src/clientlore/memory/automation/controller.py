@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +34,7 @@ class AutomationController:
         llm: Not needed: what is done here follows from rules.
         embedder: Not needed.
         storage_backend: Not needed: policies lie in the control plane.
+        is_locked: Whether the caller holds the tenant's lock already.
     """
 
     def __init__(
@@ -41,11 +43,14 @@ class AutomationController:
         llm: object | None = None,
         embedder: object | None = None,
         storage_backend: object | None = None,
+        *,
+        is_locked: bool = False,
     ) -> None:
         self.memory_service = memory_service
         self.workspace = memory_service.workspace
         self.tenant_id = memory_service.tenant_id
         self._unused = (llm, embedder, storage_backend)
+        self._is_locked = is_locked
 
     def create_policy(self, policy: AutomationPolicy) -> AutomationPolicy:
         """Keeps a policy, in the place of the owner's earlier one."""
@@ -153,7 +158,7 @@ class AutomationController:
             if not decision.due:
                 return {"status": SKIPPED, "reason": decision.reason}
         owner = None if user_id == EVERYBODY else user_id
-        with self.workspace.locks.hold(self.tenant_id, f"memory {feature}"):
+        with self._lock(feature):
             if not self._count(user_id):
                 return {"status": SKIPPED, "reason": "no memories"}
             done = maintain(
@@ -177,6 +182,11 @@ class AutomationController:
             "policy_type": policy.policy_type.value if policy else None,
             "features": {f: policy.switched_on(f) if policy else False for f in FEATURES},
         }
+
+    def _lock(self, feature: str) -> AbstractContextManager[None]:
+        if self._is_locked:
+            return nullcontext()
+        return self.workspace.locks.hold(self.tenant_id, f"memory {feature}")
 
     def _count(self, user_id: str) -> int:
         return self.memory_service.state(
@@ -257,14 +267,26 @@ def _may_have_changed(mark: Mark | None, newest: int, now: datetime) -> bool:
 
 
 def execute(
-    workspace: Workspace, task: tasks.BackgroundTask, run_id: str | None = None
+    workspace: Workspace,
+    task: tasks.BackgroundTask,
+    run_id: str | None = None,
+    *,
+    is_locked: bool = False,
 ) -> tasks.BackgroundTask:
-    """Claims a task and does it; what fails is tried again later. Does nothing where somebody else has it."""
+    """Claims a task and does it; what fails is tried again later. Does nothing where somebody else has it.
+
+    Args:
+        workspace: The stores.
+        task: Which.
+        run_id: The run that does it.
+        is_locked: Whether the caller holds the tenant's lock already.
+    """
     now = workspace.clock.now
     with workspace.control.write() as connection:
         if not tasks.claim(connection, task.task_id, run_id, now()):
             return tasks.find(connection, task.task_id)
-    controller = AutomationController(MemoryService(workspace, task.tenant_id))
+    service = MemoryService(workspace, task.tenant_id)
+    controller = AutomationController(service, is_locked=is_locked)
     try:
         if task.task_type == "all":
             result = controller.run_all_optimizations(task.user_id, force=task.force)
