@@ -14,7 +14,8 @@ from clientlore.runs.session import Session
     kinds={"sql"},
     owners=OWNERS,
     check_specs=check_specs("core/memory_maintenance"),
-    description="A row is a task of upkeep that was done for an owner because a policy wants it: conflicts, duplicates, "
+    description="A row is a task of upkeep that was done for an owner because a policy wants it: conflicts, "
+    "duplicates, "
     "summaries, compression, decay, health. Everything is off until a policy switches it on, and can be undone. What "
     "each would do now is shown in a page beside the dossiers.",
 )
@@ -31,7 +32,8 @@ def memory_maintenance(
     kinds={"parquet"},
     owners=OWNERS,
     check_specs=check_specs("core/connections"),
-    description="A row is an edge between two memories, or between a memory and a client or contact that it names, with "
+    description="A row is an edge between two memories, or between a memory and a client or contact that it names, "
+    "with "
     "its type and a score.",
 )
 def connections(
@@ -48,8 +50,8 @@ def connections(
     kinds={"parquet"},
     owners=OWNERS,
     check_specs=check_specs("core/insights"),
-    description="A row is a pattern in what became known on a day, citing the memories it was seen in: an owner of whom "
-    "much is heard, a fact that changed, a name that several share.",
+    description="A row is a pattern in what became known on a day, citing the memories it was seen in: an owner "
+    "of whom much is heard, a fact that changed, a name that several share.",
 )
 def insights(
     context: dg.AssetExecutionContext, run: dg.ResourceParam[Session]

@@ -43,7 +43,8 @@ publish_warehouse = dg.define_asset_job(
 memory_automation = dg.define_asset_job(
     "memory_automation",
     selection=dg.AssetSelection.assets(key_of("core/memory_maintenance"), key_of("core/memories")),
-    description="Does tasks of memory that a policy or a person asked for, named under resources.run.config.tasks; the "
+    description="Does tasks of memory that a policy or a person asked for, named under resources.run.config.tasks; "
+    "the "
     "sensor memory_policies starts it. Without tasks it does what the policies want now.",
 )
 daily_memory = dg.define_asset_job(
@@ -51,8 +52,8 @@ daily_memory = dg.define_asset_job(
     selection=dg.AssetSelection.assets(
         *(key_of(key) for key in UPKEEP), key_of("core/memories"), key_of("out/dossiers")
     ),
-    description="A tenant's day of memory: what policies want done, connections, the insights of the day, then index and "
-    "dossiers. Without a policy it changes nothing and only looks.",
+    description="A tenant's day of memory: what policies want done, connections, the insights of the day, then index "
+    "and dossiers. Without a policy it changes nothing and only looks.",
 )
 daily_memory_at_night = dg.build_schedule_from_partitioned_job(
     daily_memory,
@@ -60,7 +61,8 @@ daily_memory_at_night = dg.build_schedule_from_partitioned_job(
     hour_of_day=3,
     minute_of_hour=40,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Does the day of memory for the day that has just ended, after its last collection. Switch it off where "
+    description="Does the day of memory for the day that has just ended, after its last collection. Switch it off "
+    "where "
     "nobody keeps memories.",
 )
 publish_daily = dg.ScheduleDefinition(

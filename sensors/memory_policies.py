@@ -55,4 +55,6 @@ def memory_policies(
     if waiting:
         yield run_request(waiting)
     else:
-        yield dg.SkipReason("no policy is due and no task waits; `clientlore policy explain` says why")
+        yield dg.SkipReason(
+            "no policy is due and no task waits; `clientlore policy explain` says why"
+        )

@@ -10,7 +10,13 @@ import pytest
 import sqlalchemy as sa
 
 from clientlore.control import tables as t
-from clientlore.memory.automation import AutomationController, AutomationPolicy, TaskManager, TaskPriority, TaskStatus
+from clientlore.memory.automation import (
+    AutomationController,
+    AutomationPolicy,
+    TaskManager,
+    TaskPriority,
+    TaskStatus,
+)
 from clientlore.memory.log import Operation
 from clientlore.memory.maintenance.connections import CONNECTIONS
 from clientlore.memory.maintenance.insights import INSIGHTS
@@ -29,8 +35,8 @@ def controller(tenant: Workspace) -> AutomationController:
     service.append(
         [
             Operation(
-                "acme", "harbor-foods", f"m{n}", "add", "event", f"word{n} at Vela Logistics thing{n}", old, "load", "r",
-                f"m{n}", valid_from=old,
+                "acme", "harbor-foods", f"m{n}", "add", "event", f"word{n} at Vela Logistics thing{n}", old, "load",
+                "r", f"m{n}", valid_from=old,
             )
             for n in range(12)
         ]
@@ -38,7 +44,10 @@ def controller(tenant: Workspace) -> AutomationController:
     made = AutomationController(service)
     made.create_policy(
         AutomationPolicy(
-            user_id="harbor-foods", auto_summarization=True, summarization_threshold=11, health_monitoring=True
+            user_id="harbor-foods",
+            auto_summarization=True,
+            summarization_threshold=11,
+            health_monitoring=True,
         )
     )
     return made
@@ -80,7 +89,7 @@ def test_the_most_urgent_task_says_how_urgent_its_run_is(
 def test_a_task_whose_run_died_is_tried_again(
     controller: AutomationController, instance: dg.DagsterInstance
 ) -> None:
-    (request,), _ = tick(memory_policies, instance)
+    tick(memory_policies, instance)
     workspace = controller.workspace
     now = workspace.clock.now()
     with workspace.control.write() as connection:
@@ -90,7 +99,9 @@ def test_a_task_whose_run_died_is_tried_again(
             "ended_at": now, "outcome": "dead",
         }  # fmt: skip
         connection.execute(sa.insert(t.runs).values(**run_row))
-        connection.execute(sa.update(t.memory_tasks).values(status="running", run_id="r1", attempts=1))
+        connection.execute(
+            sa.update(t.memory_tasks).values(status="running", run_id="r1", attempts=1)
+        )
     tick(memory_policies, instance)
     found = TaskManager(controller).get_user_tasks("harbor-foods")
     assert {(task.status, task.attempts) for task in found} == {(TaskStatus.PENDING, 1)}

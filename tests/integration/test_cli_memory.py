@@ -35,7 +35,10 @@ def answer(*words: str) -> Any:
 
 
 def test_what_is_told_is_listed_changed_undone_and_taken_back(home: Path) -> None:
-    assert answer("memory", "tell", "harbor-foods", "The CFO of Harbor Foods is Ann")["outcome"] == "added"
+    assert (
+        answer("memory", "tell", "harbor-foods", "The CFO of Harbor Foods is Ann")["outcome"]
+        == "added"
+    )
     second = answer("memory", "tell", "harbor-foods", "Harbor Foods named Bo as CFO")
     assert second["outcome"] == "changed"
     (now,) = answer("memory", "list", "--owner", "harbor-foods")
@@ -52,7 +55,7 @@ def test_what_is_told_is_listed_changed_undone_and_taken_back(home: Path) -> Non
 def test_maintenance_can_be_looked_at_and_done(home: Path) -> None:
     typed("memory", "tell", "harbor-foods", "A remark")
     looked = answer("memory", "maintain", "--preview")
-    assert [row["feature"] for row in looked][0] == "conflicts"
+    assert looked[0]["feature"] == "conflicts"
     (health,) = answer("memory", "maintain", "health")
     assert health["score"] == 100.0
     assert "health" in typed("memory", "maintain")
@@ -82,7 +85,9 @@ def test_tasks_are_submitted_listed_and_cancelled(home: Path) -> None:
     assert waits["status"] == "pending"
     assert len(answer("task", "list")) == 2
     assert "Cancelled" in typed("task", "cancel", waits["task_id"])
-    assert [row["status"] for row in answer("task", "list", "--status", "cancelled")] == ["cancelled"]
+    assert [row["status"] for row in answer("task", "list", "--status", "cancelled")] == [
+        "cancelled"
+    ]
 
 
 def test_memory_is_exported_and_imported(home: Path, tmp_path: Path) -> None:

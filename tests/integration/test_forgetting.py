@@ -1,4 +1,4 @@
-"""Somebody who is forgotten is in no byte of any store, is not collected again, and a crash on the way loses nothing."""
+"""Somebody who is forgotten is in no byte of any store and is not collected again; a crash on the way loses nothing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from clientlore.clock import FrozenClock
 from clientlore.control import tables as t
 from clientlore.errors import BadDataError, ConfigurationError, NotFoundError
-from clientlore.memory.arrival import Statement
 from clientlore.memory.service import MemoryService
+from clientlore.memory.statements import Statement
 from clientlore.memory.store import MemoryStore
 from clientlore.monitoring import raw
 from clientlore.monitoring.relevance import RELEVANCE
@@ -32,7 +32,8 @@ from tests.support.bytes import where
 
 CANARY = "zyxcanary"
 needs_lance = pytest.mark.skipif(
-    importlib.util.find_spec("lance") is None, reason="pylance decodes fragments; it is not installed"
+    importlib.util.find_spec("lance") is None,
+    reason="pylance decodes fragments; it is not installed",
 )
 
 
@@ -41,7 +42,10 @@ def with_canaries(workspace: Workspace) -> tuple[str, list[str]]:
     relevance = workspace.lake.scan(RELEVANCE, [TENANT]).collect()
     client = relevance.group_by("client_id").len().sort("len", "client_id")["client_id"][-1]
     only = (
-        relevance.group_by("event_id").agg("client_id").filter(_one_of(client))["event_id"].to_list()
+        relevance.group_by("event_id")
+        .agg("client_id")
+        .filter(_one_of(client))["event_id"]
+        .to_list()
     )
     service = MemoryService(workspace, TENANT)
     texts = service.state(owner=client)["text"].to_list()
@@ -131,14 +135,22 @@ def test_a_tenant_file_that_names_somebody_forgotten_is_refused(workspace: Works
         put_tenant(workspace, text)
 
 
-def test_the_audit_log_keeps_that_it_happened_and_is_append_only_again(workspace: Workspace) -> None:
-    put_tenant(workspace, "tenant: t1\nname: T\nmode: mock\nclients:\n  - name: Harbor Foods\n    domain: harborfoods.example\n")
+def test_the_audit_log_keeps_that_it_happened_and_is_append_only_again(
+    workspace: Workspace,
+) -> None:
+    put_tenant(
+        workspace,
+        "tenant: t1\nname: T\nmode: mock\nclients:\n  - name: Harbor Foods\n    domain: harborfoods.example\n",
+    )
     forgetting.forget(workspace, "t1", "harbor-foods", "test")
     with workspace.control.read() as connection:
         rows = [str(dict(r)) for r in connection.execute(sa.select(t.audit_log)).mappings()]
     assert any("'forget'" in row for row in rows)
     assert not any("harbor" in row.lower() for row in rows)
-    with pytest.raises(sa.exc.DatabaseError, match="append-only"), workspace.control.write() as connection:
+    with (
+        pytest.raises(sa.exc.DatabaseError, match="append-only"),
+        workspace.control.write() as connection,
+    ):
         connection.execute(sa.delete(t.audit_log))
 
 
@@ -193,4 +205,3 @@ def test_what_a_text_says_is_read_through_the_encodings_of_mail() -> None:
     said = erasing.text_of(message.as_bytes())
     assert "Zürich über" in said
     assert "grüße an Ann" in said
-

@@ -29,7 +29,9 @@ def contents(root: Path) -> Iterator[tuple[Path, str]]:
 def where(root: Path, *canaries: str) -> list[str]:
     """The files in which one of the strings is."""
     low = [c.lower() for c in canaries]
-    return [str(path.relative_to(root)) for path, said in contents(root) if any(c in said for c in low)]
+    return [
+        str(path.relative_to(root)) for path, said in contents(root) if any(c in said for c in low)
+    ]
 
 
 def _lance(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from clientlore.memory.arrival import Statement
+from clientlore.memory.statements import Statement
 
 TEMPLATES = (
     "{s}'s {a} is {v}.",

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clientlore.errors import BadDataError
-from clientlore.memory.arrival import Statement, arrive, facts_in
+from clientlore.memory.arrival import arrive, facts_in
 from clientlore.memory.facts import parse
 from clientlore.memory.fold import alive, fold, holding
 from clientlore.memory.log import OPERATIONS, Operation, canonical
 from clientlore.memory.service import MemoryService
+from clientlore.memory.statements import Statement
 from clientlore.testing.workspaces import put_tenant
 from clientlore.workspace import Workspace
 from tests.support.told import TEMPLATES, UNSEEN_TEMPLATES, Case, cases
@@ -64,7 +65,9 @@ def now(log: list[Operation]) -> list[str]:
 def test_the_same_words_again_reinforce_and_add_nothing() -> None:
     log: list[Operation] = []
     tell(log, said("Harbor opened a plant in Lisbon.", 1))
-    assert set(tell(log, said("A plant in Lisbon was opened by Harbor", 2)).values()) == {"reinforced"}
+    assert set(tell(log, said("A plant in Lisbon was opened by Harbor", 2)).values()) == {
+        "reinforced"
+    }
     (memory,) = alive(fold(frame(log))).to_dicts()
     assert memory["reinforced"] == 1
 
@@ -131,8 +134,12 @@ def test_whatever_the_order_of_arrival_and_the_batches_the_last_value_holds(
     assert [text[-1] for text in now(log)] == [values[-1]]
 
 
-@pytest.mark.parametrize(("templates", "seed"), [(TEMPLATES, 1), (UNSEEN_TEMPLATES, 2), (UNSEEN_TEMPLATES, 77)])
-def test_paraphrases_are_merged_and_changes_of_value_are_not(templates: Sequence[str], seed: int) -> None:
+@pytest.mark.parametrize(
+    ("templates", "seed"), [(TEMPLATES, 1), (UNSEEN_TEMPLATES, 2), (UNSEEN_TEMPLATES, 77)]
+)
+def test_paraphrases_are_merged_and_changes_of_value_are_not(
+    templates: Sequence[str], seed: int
+) -> None:
     hits = wrong = missed = 0
     for case in cases(templates, seed, 300):
         log: list[Operation] = []
@@ -152,7 +159,9 @@ def test_paraphrases_are_merged_and_changes_of_value_are_not(templates: Sequence
 
 
 @pytest.mark.parametrize(("templates", "seed"), [(TEMPLATES, 3), (UNSEEN_TEMPLATES, 4)])
-def test_after_ten_updates_in_any_order_every_fact_has_its_last_value(templates: Sequence[str], seed: int) -> None:
+def test_after_ten_updates_in_any_order_every_fact_has_its_last_value(
+    templates: Sequence[str], seed: int
+) -> None:
     right = total = 0
     for case in cases(templates, seed, 40):
         log: list[Operation] = []
@@ -173,9 +182,9 @@ def test_after_ten_updates_in_any_order_every_fact_has_its_last_value(templates:
 
 
 @pytest.fixture
-def service(workspace: Workspace) -> Iterator[MemoryService]:
+def service(workspace: Workspace) -> MemoryService:
     put_tenant(workspace, "tenant: acme\nname: Acme\nmode: mock\n")
-    yield MemoryService(workspace, "acme")
+    return MemoryService(workspace, "acme")
 
 
 def test_undoing_a_change_makes_the_old_value_hold_again_and_undoing_that_the_new_one(
@@ -200,7 +209,9 @@ def test_a_retracted_value_lets_the_one_before_it_hold_again(service: MemoryServ
     assert service.remember([said("The CFO of Harbor is Bo", 5, "n2")])[0].outcome == "known"
 
 
-def test_two_services_told_the_same_end_with_one_memory(service: MemoryService, tmp_path: Path) -> None:
+def test_two_services_told_the_same_end_with_one_memory(
+    service: MemoryService, tmp_path: Path
+) -> None:
     other = MemoryService(service.workspace, "acme")
     service.remember([said("A plain remark about tea", 1, "a")])
     other.remember([said("A plain remark about tea", 2, "b")])

@@ -105,7 +105,11 @@ def test_as_of_an_instant_is_what_was_recorded_until_then_that_instant_included(
 
 
 def test_telling_again_counts_and_adds_its_sources_and_changes_nothing_else() -> None:
-    rows = [row(1), row(2, "reinforce", sources=["item:2"]), row(3, "reinforce", sources=["item:1"])]
+    rows = [
+        row(1),
+        row(2, "reinforce", sources=["item:2"]),
+        row(3, "reinforce", sources=["item:1"]),
+    ]
     (memory,) = folded(rows)
     assert (memory["text"], memory["reinforced"]) == ("text 1", 2)
     assert memory["sources"] == ["item:1", "item:2"]
@@ -114,7 +118,9 @@ def test_telling_again_counts_and_adds_its_sources_and_changes_nothing_else() ->
 
 
 @pytest.mark.parametrize("op", ["merge", "summarise"])
-def test_what_is_folded_into_another_is_not_alive_and_names_it_until_that_is_undone(op: str) -> None:
+def test_what_is_folded_into_another_is_not_alive_and_names_it_until_that_is_undone(
+    op: str,
+) -> None:
     rows = [row(1), row(2, op, attributes={"into": "m9"})]
     state = fold(operations_frame(rows))
     assert alive(state).is_empty()
@@ -235,6 +241,4 @@ def test_as_of_is_the_fold_of_what_was_recorded_by_then(
     known = [r for r in rows if r["recorded_at"] <= instant]
     seen = fold(operations_frame(rows), instant)
     assert_frame_equal(seen, fold(operations_frame(known)))
-    assert_frame_equal(
-        alive(seen), seen.filter(pl.col("standing").is_in(["add", "revise"]))
-    )
+    assert_frame_equal(alive(seen), seen.filter(pl.col("standing").is_in(["add", "revise"])))

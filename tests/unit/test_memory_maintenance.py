@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clientlore.errors import ConfigurationError
-from clientlore.memory.arrival import Statement
 from clientlore.memory.fold import STATE, alive, fold, holding
 from clientlore.memory.maintenance.compress import compress
 from clientlore.memory.maintenance.conflicts import resolve
@@ -25,6 +24,7 @@ from clientlore.memory.maintenance.insights import insights
 from clientlore.memory.maintenance.plan import Plan, told
 from clientlore.memory.maintenance.summarise import summarise
 from clientlore.memory.service import MemoryService
+from clientlore.memory.statements import Statement
 from clientlore.testing.workspaces import put_tenant
 from clientlore.workspace import Workspace
 
@@ -62,14 +62,14 @@ def test_strength_never_rises_with_age_and_never_falls_with_repetition(
         memory(f"{a}-{r}-{n}", "x", at=NOW - timedelta(days=a), reinforced=r)
         for n, (a, r) in enumerate([(young, few), (old, few), (young, many)])
     ]
-    fresh, stale, repeated = (
-        told(state(*rows)).with_columns(s=strength(NOW))["s"].to_list()
-    )
+    fresh, stale, repeated = told(state(*rows)).with_columns(s=strength(NOW))["s"].to_list()
     assert 0 < stale <= fresh <= repeated <= 0.5
 
 
 def test_strength_is_halved_after_a_half_life_and_does_not_depend_on_who_looked_before() -> None:
-    (row,) = (told(state(memory("m", "x", at=NOW - timedelta(days=180)))).with_columns(s=strength(NOW))).to_dicts()
+    (row,) = (
+        told(state(memory("m", "x", at=NOW - timedelta(days=180)))).with_columns(s=strength(NOW))
+    ).to_dicts()
     assert row["s"] == pytest.approx(0.25)
 
 
@@ -81,7 +81,9 @@ def test_decay_writes_nothing_and_says_how_much_weaker_memory_is() -> None:
 
 
 def test_consolidation_folds_what_says_the_same_into_what_was_told_first() -> None:
-    words = "the new warehouse in Lisbon will be opened by the mayor with music and speeches for staff"
+    words = (
+        "the new warehouse in Lisbon will be opened by the mayor with music and speeches for staff"
+    )
     rows = state(
         memory("a", words, at=T0 + timedelta(days=1)),
         memory("b", f"{words} again", at=T0),
@@ -106,7 +108,13 @@ def test_the_same_visit_a_month_later_is_another_visit() -> None:
 
 @pytest.mark.parametrize(
     ("strategy", "ended"),
-    [("temporal", ["a", "c"]), ("confidence", ["b", "c"]), ("importance", ["a", "b"]), ("keep_both", []), ("review", [])],
+    [
+        ("temporal", ["a", "c"]),
+        ("confidence", ["b", "c"]),
+        ("importance", ["a", "b"]),
+        ("keep_both", []),
+        ("review", []),
+    ],
 )
 def test_conflicts_are_resolved_by_strategy(strategy: str, ended: list[str]) -> None:
     rows = state(
@@ -128,7 +136,8 @@ def test_no_conflict_between_intervals_that_follow_each_other_or_owners() -> Non
 
 def test_facts_are_read_from_memories_that_were_loaded_word_for_word() -> None:
     rows = state(
-        memory("a", "The CFO of Vantis is Ann"), memory("b", "Vantis named Bo as CFO", at=T0 + timedelta(days=3))
+        memory("a", "The CFO of Vantis is Ann"),
+        memory("b", "Vantis named Bo as CFO", at=T0 + timedelta(days=3)),
     )
     assert [op.memory_id for op in resolve(rows, NOW).operations] == ["a"]
 
@@ -155,7 +164,12 @@ def test_compression_is_shorter_by_the_target_and_keeps_names_numbers_and_negati
 
 def test_a_summary_tells_old_happenings_word_for_word_and_cites_each() -> None:
     rows = [
-        memory(f"m{n}", f"Met Ann about the Lisbon plant, part {n}.", kind="activity", at=T0 + timedelta(days=n))
+        memory(
+            f"m{n}",
+            f"Met Ann about the Lisbon plant, part {n}.",
+            kind="activity",
+            at=T0 + timedelta(days=n),
+        )
         for n in range(8)
     ]
     kept = memory("fact", "The CFO is Ann")
@@ -196,11 +210,15 @@ def test_health_falls_with_duplicates_stale_memories_contradictions_and_time_and
     assert health(state(*rows), NOW + timedelta(days=rng.randint(1, 300))).result["score"] <= score
     ended = {op.memory_id: op.valid_to for op in resolve(torn, NOW).operations}
     repaired = torn.with_columns(
-        valid_to=pl.col("memory_id").replace_strict(ended, default=None, return_dtype=pl.Datetime("us", "UTC"))
+        valid_to=pl.col("memory_id").replace_strict(
+            ended, default=None, return_dtype=pl.Datetime("us", "UTC")
+        )
     )
     assert health(repaired, NOW).result["score"] > worse
     folded = {op.memory_id for op in consolidate(doubled, NOW).operations}
-    assert health(doubled.filter(~pl.col("memory_id").is_in(list(folded))), NOW).result["score"] == pytest.approx(score)
+    assert health(doubled.filter(~pl.col("memory_id").is_in(list(folded))), NOW).result[
+        "score"
+    ] == pytest.approx(score)
 
 
 def test_health_of_nothing_is_no_number() -> None:
@@ -214,16 +232,22 @@ def test_health_says_what_would_raise_it() -> None:
 
 def test_connections_of_seeded_pairs_are_right_in_over_85_per_cent() -> None:
     rng = random.Random(11)
-    places = [f"{a}{b}" for a in ("Lis", "Por", "Gra", "Vel", "Mar", "Tor") for b in ("bona", "tova", "neria", "stad", "holm")]
+    places = [
+        f"{a}{b}"
+        for a in ("Lis", "Por", "Gra", "Vel", "Mar", "Tor")
+        for b in ("bona", "tova", "neria", "stad", "holm")
+    ]
     rows, pairs = [], set()
     for n in range(120):
         thing = rng.choice(places) + " " + rng.choice(["Dock", "Mill", "Bridge", "Tower"]) + str(n)
         for side in "ab":
-            text = f"{rng.choice(['They talked about', 'A visit to', 'Costs of'])} {thing} {rng.choice(['grew', 'are open', 'went well'])}"
+            said = rng.choice(["They talked about", "A visit to", "Costs of"])
+            text = f"{said} {thing} {rng.choice(['grew', 'are open', 'went well'])}"
             rows.append(memory(f"{side}{n:03}", text, owner_id=rng.choice(["harbor", "calder"])))
         pairs.add((f"a{n:03}", f"b{n:03}"))
-    for n in range(200):
-        rows.append(memory(f"x{n:03}", f"A remark about {rng.choice(places)} and weather"))
+    rows += [
+        memory(f"x{n:03}", f"A remark about {rng.choice(places)} and weather") for n in range(200)
+    ]
     made = connect(state(*rows), NOW, {"calder-co": ("Calder",)})
     found = set(made.filter(pl.col("type") == "about").select("source_id", "target_id").iter_rows())
     hit = {p for p in found if p[0][0] == "a" and p[1][0] == "b"}
@@ -234,7 +258,9 @@ def test_connections_of_seeded_pairs_are_right_in_over_85_per_cent() -> None:
 
 def test_a_memory_is_connected_with_the_client_it_names_and_facts_lead_on() -> None:
     one = memory("a", "We met Calder in Rome", owner_id="harbor")
-    works = memory("b", "x", attributes='{"subject": "ann", "attribute": "employer", "value": "calder"}')
+    works = memory(
+        "b", "x", attributes='{"subject": "ann", "attribute": "employer", "value": "calder"}'
+    )
     chief = memory("c", "y", attributes='{"subject": "calder", "attribute": "cfo", "value": "bo"}')
     made = connect(state(one, works, chief), NOW, {"calder-co": ("Calder",)})
     edges = set(made.select("source_id", "target_id", "type").iter_rows())
@@ -243,7 +269,10 @@ def test_a_memory_is_connected_with_the_client_it_names_and_facts_lead_on() -> N
 
 def test_insights_of_a_day_cite_their_memories() -> None:
     day = NOW.date()
-    rows = [memory(f"m{n}", "Calder called", at=NOW, owner_id=f"o{n % 2}", kind="event") for n in range(6)]
+    rows = [
+        memory(f"m{n}", "Calder called", at=NOW, owner_id=f"o{n % 2}", kind="event")
+        for n in range(6)
+    ]
     ended = {**cfo("f1", "Ann"), "valid_to": NOW}
     begun = {**cfo("f2", "Bo"), "recorded_at": NOW, "valid_from": NOW}
     made = insights("t1", state(*rows, ended, begun), day)
@@ -256,16 +285,16 @@ def test_insights_of_a_day_cite_their_memories() -> None:
 
 
 @pytest.fixture
-def service(workspace: Workspace) -> Iterator[MemoryService]:
+def service(workspace: Workspace) -> MemoryService:
     put_tenant(workspace, "tenant: t1\nname: T\nmode: mock\n")
-    yield MemoryService(workspace, "t1")
+    return MemoryService(workspace, "t1")
 
 
 TASKS: list[Callable[[pl.DataFrame, datetime], Plan]] = [
-    lambda s, at: consolidate(s, at),
-    lambda s, at: summarise(s, at),
-    lambda s, at: compress(s, at),
-    lambda s, at: resolve(s, at),
+    consolidate,
+    summarise,
+    compress,
+    resolve,
 ]
 
 
@@ -274,18 +303,32 @@ def test_each_task_is_done_once_and_undone_by_its_origin(
     service: MemoryService, task: Callable[[pl.DataFrame, datetime], Plan]
 ) -> None:
     long = "They told us that the people at the Lisbon plant were really very happy with everything that was sent"
-    said = [Statement("harbor", f"{long}, {n}", f"n{n}", T0 + timedelta(days=n), kind="event") for n in range(6)]
-    said += [Statement("harbor", f"{long} today: pallets crates boxes bags labels tapes{' too' * n}", f"d{n}", T0, kind="context") for n in range(2)]
+    said = [
+        Statement("harbor", f"{long}, {n}", f"n{n}", T0 + timedelta(days=n), kind="event")
+        for n in range(6)
+    ]
+    said += [
+        Statement(
+            "harbor",
+            f"{long} today: pallets crates boxes bags labels tapes{' too' * n}",
+            f"d{n}",
+            T0,
+            kind="context",
+        )
+        for n in range(2)
+    ]
     service.remember(said)
     # Told by two that do not know of each other, such as two loads word for word.
     from clientlore.memory.log import Operation
 
     service.append([
-        Operation("t1", "harbor", f"v{n}", "add", "fact", f"The CFO of Vantis is {who}", T0 + timedelta(days=n), "load", "r", f"v{n}")
+        Operation("t1", "harbor", f"v{n}", "add", "fact", f"The CFO of Vantis is {who}", T0 + timedelta(days=n),
+                  "load", "r", f"v{n}")
         for n, who in enumerate(["Ann", "Bo"])
     ])  # fmt: skip
     service.append([
-        Operation("t1", "harbor", f"w{n}", "add", "context", "boxes bags labels tapes pallets stood in rain", T0, "load", "r", f"w{n}")
+        Operation("t1", "harbor", f"w{n}", "add", "context", "boxes bags labels tapes pallets stood in rain", T0,
+                  "load", "r", f"w{n}")
         for n in range(2)
     ])  # fmt: skip
     before = service.state()
@@ -298,8 +341,10 @@ def test_each_task_is_done_once_and_undone_by_its_origin(
     assert task(after, NOW).operations == ()
     if "memories" in plan.after:
         assert after.height == plan.after["memories"]
-    assert service.state(NOW - timedelta(seconds=1)).select("memory_id", "text", "valid_to").equals(
-        before.select("memory_id", "text", "valid_to")
+    assert (
+        service.state(NOW - timedelta(seconds=1))
+        .select("memory_id", "text", "valid_to")
+        .equals(before.select("memory_id", "text", "valid_to"))
     )
     for origin in sorted({op.origin for op in plan.operations}):
         service.undo(origin, "cli:ann")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,9 +33,9 @@ OLD = T0 - timedelta(days=90)
 
 
 @pytest.fixture
-def service(workspace: Workspace) -> Iterator[MemoryService]:
+def service(workspace: Workspace) -> MemoryService:
     put_tenant(workspace, "tenant: t1\nname: T\nmode: mock\n")
-    yield MemoryService(workspace, "t1")
+    return MemoryService(workspace, "t1")
 
 
 def load(service: MemoryService, first: int, last: int, owner: str = "ann") -> None:
@@ -60,7 +59,9 @@ def fired(workspace: Workspace) -> list[str]:
     return [task.task_type for task in fire_due(workspace)]
 
 
-def test_500_do_not_fire_a_threshold_of_more_than_500_and_501_do_once(service: MemoryService) -> None:
+def test_500_do_not_fire_a_threshold_of_more_than_500_and_501_do_once(
+    service: MemoryService,
+) -> None:
     workspace = service.workspace
     AutomationController(service).create_policy(policy(auto_summarization=True))
     load(service, 0, 500)
@@ -72,8 +73,12 @@ def test_500_do_not_fire_a_threshold_of_more_than_500_and_501_do_once(service: M
     assert fired(workspace) == []
 
 
-def test_it_fires_once_over_restarts_and_two_daemons(service: MemoryService, clock: FrozenClock) -> None:
-    AutomationController(service).create_policy(policy(auto_summarization=True, summarization_threshold=3))
+def test_it_fires_once_over_restarts_and_two_daemons(
+    service: MemoryService, clock: FrozenClock
+) -> None:
+    AutomationController(service).create_policy(
+        policy(auto_summarization=True, summarization_threshold=3)
+    )
     load(service, 0, 4)
     home = service.workspace.settings.home
     found: list[str] = []
@@ -96,7 +101,9 @@ def test_it_fires_once_over_restarts_and_two_daemons(service: MemoryService, clo
 def test_it_fires_again_when_the_count_has_been_below_and_a_day_later_when_it_has_not(
     service: MemoryService, clock: FrozenClock
 ) -> None:
-    AutomationController(service).create_policy(policy(auto_summarization=True, summarization_threshold=3))
+    AutomationController(service).create_policy(
+        policy(auto_summarization=True, summarization_threshold=3)
+    )
     load(service, 0, 4)
     (task,) = fire_due(service.workspace)
     assert execute(service.workspace, task).status is TaskStatus.COMPLETED
@@ -111,7 +118,9 @@ def test_it_fires_again_when_the_count_has_been_below_and_a_day_later_when_it_ha
 
 @pytest.mark.parametrize("count", [0, 499, 500, 501, 10_000])
 def test_a_threshold_is_strict(count: int) -> None:
-    due = decide(policy(auto_summarization=True), "summarization", Mark(), count=count, head=1, now=T0)
+    due = decide(
+        policy(auto_summarization=True), "summarization", Mark(), count=count, head=1, now=T0
+    )
     assert due.due == (count > 500)
 
 
@@ -126,10 +135,14 @@ def test_what_is_switched_off_or_manual_never_fires_and_says_so() -> None:
 
 def test_a_cron_schedule_fires_at_its_time_once_and_once_for_what_was_missed() -> None:
     daily = AutomationSchedule(cron_expression="0 12 * * *")
-    wanted = policy(policy_type=PolicyType.SCHEDULE, auto_consolidation=True, consolidation_schedule=daily)
+    wanted = policy(
+        policy_type=PolicyType.SCHEDULE, auto_consolidation=True, consolidation_schedule=daily
+    )
     mark, times = Mark(), []
     for hours in [*range(30), 100, 101]:
-        found = decide(wanted, "consolidation", mark, count=1, head=1, now=T0 + timedelta(hours=hours))
+        found = decide(
+            wanted, "consolidation", mark, count=1, head=1, now=T0 + timedelta(hours=hours)
+        )
         mark = found.mark
         times += [hours] if found.due else []
     assert times == [3, 27, 100]
@@ -147,12 +160,20 @@ def test_an_interval_fires_every_so_many_hours_at_once_where_asked() -> None:
 
 
 def test_continuous_fires_for_what_was_told_and_not_within_its_pause_nor_for_its_own_work() -> None:
-    wanted = policy(policy_type=PolicyType.CONTINUOUS, auto_resolve_conflicts=True, debounce_seconds=60)
+    wanted = policy(
+        policy_type=PolicyType.CONTINUOUS, auto_resolve_conflicts=True, debounce_seconds=60
+    )
     first = decide(wanted, "conflicts", Mark(), count=1, head=5, now=T0)
     assert first.due
-    assert not decide(wanted, "conflicts", first.mark, count=1, head=5, now=T0 + timedelta(hours=1)).due
-    assert not decide(wanted, "conflicts", first.mark, count=1, head=6, now=T0 + timedelta(seconds=59)).due
-    assert decide(wanted, "conflicts", first.mark, count=1, head=6, now=T0 + timedelta(seconds=60)).due
+    assert not decide(
+        wanted, "conflicts", first.mark, count=1, head=5, now=T0 + timedelta(hours=1)
+    ).due
+    assert not decide(
+        wanted, "conflicts", first.mark, count=1, head=6, now=T0 + timedelta(seconds=59)
+    ).due
+    assert decide(
+        wanted, "conflicts", first.mark, count=1, head=6, now=T0 + timedelta(seconds=60)
+    ).due
 
 
 @pytest.mark.parametrize(

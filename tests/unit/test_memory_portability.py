@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ import sqlalchemy as sa
 from clientlore.clock import FrozenClock
 from clientlore.control import tables as t
 from clientlore.errors import BadDataError, ConfigurationError
-from clientlore.memory.arrival import Statement
 from clientlore.memory.maintenance.running import maintain
 from clientlore.memory.portability import export, import_
 from clientlore.memory.service import MemoryService
+from clientlore.memory.statements import Statement
 from clientlore.memory.store import MemoryStore
 from clientlore.testing.workspaces import open_workspace, put_tenant
 from clientlore.workspace import Workspace
@@ -28,21 +27,23 @@ QUERIES = ("CFO", "plants in Lisbon", "Harbor", "boxes")
 
 
 @pytest.fixture
-def service(workspace: Workspace) -> Iterator[MemoryService]:
+def service(workspace: Workspace) -> MemoryService:
     put_tenant(workspace, "tenant: t1\nname: T\nmode: mock\n")
     made = MemoryService(workspace, "t1")
     made.remember(
         [
             Statement("harbor", "The CFO of Harbor is Ann", "n1", T0),
             Statement("harbor", "Harbor opened a plant in Lisbon", "n2", T0 + timedelta(days=1)),
-            Statement("calder", "Calder opened a plant in Lisbon and sells boxes", "n3", T0, tier="secret"),
+            Statement(
+                "calder", "Calder opened a plant in Lisbon and sells boxes", "n3", T0, tier="secret"
+            ),
         ]
     )
     made.remember([Statement("harbor", "The CFO of Harbor is Bo", "n4", T0 + timedelta(days=9))])
     maintain(made, "compression", NOW)
     made.undo("n2", "cli:ann")
     made.remember([Statement("harbor", "Harbor sells boxes", "n5", T0 + timedelta(days=12))])
-    yield made
+    return made
 
 
 def found(service: MemoryService) -> list[Any]:
@@ -71,7 +72,9 @@ def test_export_wipe_import_gives_identical_search_results_and_the_same_past(
     assert import_(service, out.path).appended == 0
 
 
-def test_one_owner_can_be_taken_to_another_tenant_and_home(service: MemoryService, tmp_path: Path) -> None:
+def test_one_owner_can_be_taken_to_another_tenant_and_home(
+    service: MemoryService, tmp_path: Path
+) -> None:
     out = export(service, tmp_path / "harbor.jsonl", owner="harbor")
     with open_workspace(tmp_path / "other", FrozenClock(NOW)) as there:
         put_tenant(there, "tenant: t2\nname: T\nmode: mock\n")
@@ -84,7 +87,11 @@ def test_one_owner_can_be_taken_to_another_tenant_and_home(service: MemoryServic
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [("{", "Record 2 is no JSON"), ("[1]", "Record 2 is no object"), ('{"op": "add"}', "Record 2 lacks op_id")],
+    [
+        ("{", "Record 2 is no JSON"),
+        ("[1]", "Record 2 is no object"),
+        ('{"op": "add"}', "Record 2 lacks op_id"),
+    ],
 )
 def test_a_broken_line_is_named_and_nothing_comes_in(
     service: MemoryService, tmp_path: Path, line: str, said: str
@@ -128,8 +135,8 @@ def test_memories_of_hippocampai_come_in_with_their_kind_and_importance(
 ) -> None:
     path = tmp_path / "h.jsonl"
     row = {
-        "id": "h1", "text": "Runs each morning", "user_id": "zoe", "type": "habit", "importance": 8.0, "confidence": 0.9,
-        "tags": ["sport"], "created_at": "2026-02-03T10:00:00",
+        "id": "h1", "text": "Runs each morning", "user_id": "zoe", "type": "habit", "importance": 8.0,
+        "confidence": 0.9, "tags": ["sport"], "created_at": "2026-02-03T10:00:00",
     }  # fmt: skip
     path.write_text(json.dumps(row) + "\n")
     import_(service, path, "hippocampai")

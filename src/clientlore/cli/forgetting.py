@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import click
 
-from clientlore.cli.common import json_option, one_tenant, opened, say_json, say_table, tenant_option
+from clientlore.cli.common import (
+    json_option,
+    one_tenant,
+    opened,
+    say_json,
+    say_table,
+    tenant_option,
+)
 
 
 @click.command()
 @tenant_option
-@click.option("--owner", help="The id of a client (its contacts go too), a contact, a user, or an owner of memories.")
+@click.option(
+    "--owner",
+    help="The id of a client (its contacts go too), a contact, a user, or an owner of memories.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--resume", is_flag=True, help="Finish what was begun and did not end.")
 @click.option("--list", "listed", is_flag=True, help="Show what was forgotten, with its proof.")
@@ -52,5 +62,13 @@ def forget(
          str(f.backups_expire_on)]
         for f in found
     ]  # fmt: skip
-    columns = ["proof", "tenant", "state", "finished", "files looked into", "left", "backups expire on"]
+    columns = [
+        "proof",
+        "tenant",
+        "state",
+        "finished",
+        "files looked into",
+        "left",
+        "backups expire on",
+    ]
     say_table("", columns, rows)

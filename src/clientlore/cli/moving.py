@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from clientlore.cli.common import json_option, one_tenant, opened, say_json, say_table, tenant_option
+from clientlore.cli.common import (
+    json_option,
+    one_tenant,
+    opened,
+    say_json,
+    say_table,
+    tenant_option,
+)
 
 
 @click.command("export")
@@ -20,9 +27,7 @@ def export(file: Path, tenant: str | None, owner: str | None, as_json: bool) -> 
     from clientlore.memory.service import MemoryService
 
     with opened() as workspace:
-        done = write(
-            MemoryService(workspace, one_tenant(workspace, tenant).tenant_id), file, owner
-        )
+        done = write(MemoryService(workspace, one_tenant(workspace, tenant).tenant_id), file, owner)
     if as_json:
         say_json({"file": str(file), "operations": done.operations, "memories": done.memories})
     else:
@@ -47,9 +52,7 @@ def import_(file: Path, tenant: str | None, source: str, as_json: bool) -> None:
     from clientlore.memory.service import MemoryService
 
     with opened() as workspace:
-        done = read(
-            MemoryService(workspace, one_tenant(workspace, tenant).tenant_id), file, source
-        )
+        done = read(MemoryService(workspace, one_tenant(workspace, tenant).tenant_id), file, source)
     if as_json:
         say_json({"appended": done.appended, "known": done.known, "left_out": done.left_out})
         return

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clientlore.cli.moving import demo_memory
 from clientlore.cli.common import json_option, one_tenant, opened, parse_day, say_json, say_table
+from clientlore.cli.moving import demo_memory
 
 if TYPE_CHECKING:
     from clientlore.runs.orchestrator import RunResult

@@ -108,14 +108,10 @@ def gate(connection: Connection, tenant_id: str) -> Gate:
     return Gate(tenant_id, frozenset(found))
 
 
-def put_keys(
-    connection: Connection, tenant_id: str, forget_id: str, keys: Iterable[str]
-) -> None:
+def put_keys(connection: Connection, tenant_id: str, forget_id: str, keys: Iterable[str]) -> None:
     """Closes the gate for somebody."""
     hashes = {key_hash(tenant_id, key) for key in keys if key}
-    rows = [
-        {"tenant_id": tenant_id, "key_hash": h, "forget_id": forget_id} for h in sorted(hashes)
-    ]
+    rows = [{"tenant_id": tenant_id, "key_hash": h, "forget_id": forget_id} for h in sorted(hashes)]
     insert_ignore(connection, t.forgotten_keys, rows)
 
 
@@ -137,7 +133,10 @@ def known_as(connection: Connection, tenant_id: str, owner: str) -> Subject:
         if client is None:
             keys |= told
     user = _row(
-        connection, t.users, tenant_id, sa.or_(t.users.c.user_id == owner, t.users.c.handle == owner)
+        connection,
+        t.users,
+        tenant_id,
+        sa.or_(t.users.c.user_id == owner, t.users.c.handle == owner),
     )
     if user is not None:
         ids |= {user["user_id"]}
@@ -164,7 +163,9 @@ def scrub(connection: Connection, tenant_id: str, subject: Subject) -> dict[str,
         if table.name in _STAYS:
             continue
         if table.name == "llm_judgements":
-            gone = connection.execute(sa.delete(table).where(table.c.tenant_id == tenant_id)).rowcount
+            gone = connection.execute(
+                sa.delete(table).where(table.c.tenant_id == tenant_id)
+            ).rowcount
             count = max(0, gone)
         elif table.name == "memory_log":
             count = _delete_memories(connection, tenant_id, subject)
@@ -176,16 +177,15 @@ def scrub(connection: Connection, tenant_id: str, subject: Subject) -> dict[str,
     return done
 
 
-def _scrub_table(
-    connection: Connection, table: sa.Table, tenant_id: str, subject: Subject
-) -> int:
+def _scrub_table(connection: Connection, table: sa.Table, tenant_id: str, subject: Subject) -> int:
     query = sa.select(table)
     if "tenant_id" in table.c:
         query = query.where(sa.or_(table.c.tenant_id == tenant_id, table.c.tenant_id.is_(None)))
     needles = subject.needles
     keys = [column.name for column in table.primary_key.columns]
     count = 0
-    for row in connection.execute(query).mappings().all():
+    for found in connection.execute(query).mappings().all():
+        row = dict(found)
         theirs = any(row.get(name) in subject.ids for name in (*_NAMED_BY, *keys) if row.get(name))
         if table.name in _ANONYMOUS:
             changes = _anonymous(row) if theirs else {}
@@ -228,28 +228,29 @@ def cleaned(value: Any, ids: Collection[str], needles: Sequence[str]) -> Any:
         low = value.lower()
         for needle in needles:
             if needle.lower() in low:
-                value = _replaced(value, needle)
+                value = replaced(value, needle)
                 low = value.lower()
         return value
     if isinstance(value, Mapping):
-        return {
-            k: cleaned(v, ids, needles) for k, v in value.items() if k not in ids
-        }
+        return {k: cleaned(v, ids, needles) for k, v in value.items() if k not in ids}
     if isinstance(value, list | tuple):
         return [
             cleaned(v, ids, needles)
             for v in value
             if not (isinstance(v, str) and v in ids)
-            and not (isinstance(v, Mapping) and any(x in ids for x in v.values() if isinstance(x, str)))
+            and not (
+                isinstance(v, Mapping) and any(x in ids for x in v.values() if isinstance(x, str))
+            )
         ]
     return value
 
 
-def _replaced(text: str, needle: str) -> str:
+def replaced(text: str, needle: str, mark: str = REMOVED) -> str:
+    """A text with a mark wherever a needle was, whatever its case."""
     low, wanted, start = text.lower(), needle.lower(), 0
     parts = []
     while (at := low.find(wanted, start)) >= 0:
-        parts += [text[start:at], REMOVED]
+        parts += [text[start:at], mark]
         start = at + len(wanted)
     return "".join([*parts, text[start:]])
 

@@ -95,7 +95,9 @@ def fold(operations: pl.DataFrame, as_of: datetime | None = None) -> pl.DataFram
             reinforced=again.sum().cast(pl.Int32),
             first=pl.col("recorded_at").filter(content).first(),
             _sources=pl.col("sources").filter(content).last(),
-            _again=pl.col("sources").filter(again).list.explode(keep_nulls=False, empty_as_null=False),
+            _again=pl.col("sources")
+            .filter(again)
+            .list.explode(keep_nulls=False, empty_as_null=False),
         )
         .rename({"first": "recorded_at"})
         .with_columns(
@@ -107,7 +109,7 @@ def fold(operations: pl.DataFrame, as_of: datetime | None = None) -> pl.DataFram
             superseded_at=pl.when(pl.col("valid_to").is_not_null()).then("superseded_at"),
         )
     )
-    return state.select(list(STATE)).cast(dict(STATE)).sort("memory_id")
+    return state.select(list(STATE)).cast(STATE).sort("memory_id")
 
 
 def alive(state: pl.DataFrame) -> pl.DataFrame:

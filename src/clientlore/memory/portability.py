@@ -79,8 +79,12 @@ def export(service: MemoryService, path: Path, owner: str | None = None) -> Expo
         path.parent.mkdir(parents=True, exist_ok=True)
         rows.write_parquet(path, compression="zstd", metadata={"format": FORMAT})
     elif path.suffix == ".jsonl":
-        head = json.dumps({"format": FORMAT, "tenant": service.tenant_id, "operations": rows.height})
-        lines = (json.dumps(_as_json(row), ensure_ascii=False) for row in rows.iter_rows(named=True))
+        head = json.dumps(
+            {"format": FORMAT, "tenant": service.tenant_id, "operations": rows.height}
+        )
+        lines = (
+            json.dumps(_as_json(row), ensure_ascii=False) for row in rows.iter_rows(named=True)
+        )
         write_bytes(path, ("\n".join([head, *lines]) + "\n").encode())
     else:
         raise _unknown_file(path)

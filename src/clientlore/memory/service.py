@@ -16,14 +16,15 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from clientlore.control import tables as t
 from clientlore.control import forgotten
+from clientlore.control import tables as t
 from clientlore.errors import BadDataError, ConfigurationError, NotFoundError
 from clientlore.memory import arrival, log
-from clientlore.memory.arrival import Arrived, Statement
+from clientlore.memory.arrival import Arrived
 from clientlore.memory.facts import Fact
 from clientlore.memory.fold import alive, fold, holding, undone
 from clientlore.memory.log import Operation
+from clientlore.memory.statements import Statement, lookup_of
 from clientlore.workspace import Workspace
 
 MOST_KNOWN = 2_000
@@ -89,9 +90,7 @@ class MemoryService:
     def log(self, owner: str | None = None) -> pl.DataFrame:
         """The operations, oldest first; columns of `log.OPERATIONS`."""
         with self.workspace.control.read() as connection:
-            return log.read(
-                connection, self.tenant_id, owners=None if owner is None else [owner]
-            )
+            return log.read(connection, self.tenant_id, owners=None if owner is None else [owner])
 
     def append(self, operations: Sequence[Operation]) -> int:
         """Appends operations; returns how many were new."""
@@ -201,9 +200,7 @@ class MemoryService:
         if unclear:
             known = _facts_known(connection, self.tenant_id, unclear)
             facts = arrival.facts_in(statements, known, names)
-        lookups = {
-            arrival.lookup_of(self.tenant_id, s, f) for s, f in zip(statements, facts, strict=True)
-        }
+        lookups = {lookup_of(self.tenant_id, s, f) for s, f in zip(statements, facts, strict=True)}
         before = self._about(connection, lookups)
         stated = [
             s if f is None else replace(s, fact=f) for s, f in zip(statements, facts, strict=True)
@@ -233,9 +230,7 @@ class MemoryService:
             )
 
 
-def _names(
-    connection: Connection, tenant_id: str, owners: Collection[str]
-) -> dict[str, list[str]]:
+def _names(connection: Connection, tenant_id: str, owners: Collection[str]) -> dict[str, list[str]]:
     rows = connection.execute(
         sa.select(t.clients.c.client_id, t.clients.c.name, t.clients.c.profile).where(
             t.clients.c.tenant_id == tenant_id, t.clients.c.client_id.in_(sorted(owners)[:10_000])
@@ -270,5 +265,6 @@ def _facts_known(
 
 def _no_memory(memory_id: str) -> NotFoundError:
     return NotFoundError(
-        f"There is no living memory '{memory_id}'", "`clientlore search` names memories with --json."
+        f"There is no living memory '{memory_id}'",
+        "`clientlore search` names memories with --json.",
     )

@@ -6,25 +6,22 @@ import re
 import unicodedata
 from functools import lru_cache
 
-STOP = frozenset(
-    "a an the and or but if then than as at by for from in into of off on onto out over to up with within about "
-    "is are was were be been being am do does did done have has had having will would shall should can could may "
-    "might must it its this that these those there here he she they them his her their we us our you your i me my "
-    "who whom whose which what when where why how all any both each few more most other some such only own same so "
-    "too very just also now currently today recently still again s t re ve ll d m".split()
-)
+_STOP_WORDS = """
+a an the and or but if then than as at by for from in into of off on onto out over to up with within about is
+are was were be been being am do does did done have has had having will would shall should can could may might
+must it its this that these those there here he she they them his her their we us our you your i me my who whom
+whose which what when where why how all any both each few more most other some such only own same so too very
+just also now currently today recently still again s t re ve ll d m
+"""
+STOP = frozenset(_STOP_WORDS.split())
 NEGATIONS = frozenset({"not", "no", "never", "without", "nor", "neither", "none", "cannot", "nt"})
 _WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
 _NUMBER = re.compile(
     r"(?<![\w.])[$€£]?\s?(\d+(?:[.,]\d{3})*(?:\.\d+)?)\s?(k|m|bn|b|million|billion|thousand)?\b", re.IGNORECASE
 )  # fmt: skip
 _SCALE = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "b": 1e9, "bn": 1e9, "billion": 1e9}
-_SPELT = {
-    word: str(n)
-    for n, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
-    )
-}
+_NUMERALS = "zero one two three four five six seven eight nine ten eleven twelve"
+_SPELT = {word: str(n) for n, word in enumerate(_NUMERALS.split())}
 _UNNAMED = frozenset({"one", "zero"})
 _ENDINGS = (
     ("ations", "ate"), ("ation", "ate"), ("ingly", ""), ("edly", ""), ("ements", ""), ("ement", ""),

@@ -11,7 +11,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,21 +24,18 @@ from clientlore.control import tables as t
 from clientlore.control.forgotten import REMOVED, Subject, key_hash
 from clientlore.errors import ConfigurationError, NotFoundError, StoreError
 from clientlore.ids import new_id
-from clientlore.memory import log
 from clientlore.memory.dossier_files import write_dossiers
 from clientlore.memory.dossiers import read_dossiers
 from clientlore.memory.store import MemoryStore
-from clientlore.monitoring import raw
-from clientlore.monitoring.events import MEMBERS
-from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.run_context import Progress, quiet
+from clientlore.runs.finding import find
 from clientlore.storage import erasing
 from clientlore.storage.files import write_bytes
 from clientlore.workspace import Workspace
 
 BACKUP_DAYS = 30
 """Days after which no backup, and no write-ahead log of PostgreSQL, may hold what was forgotten."""
-_SQLITE = (b"SQLite format 3\x00",)
+_SQLITE = b"SQLite format 3\x00"
 logger = logging.getLogger("clientlore")
 
 
@@ -106,7 +103,7 @@ def forgettings(workspace: Workspace, tenant_id: str | None = None) -> list[Forg
     if tenant_id is not None:
         query = query.where(t.forgettings.c.tenant_id == tenant_id)
     with workspace.control.read() as connection:
-        return [_told(row) for row in connection.execute(query).mappings()]
+        return [_told(dict(row)) for row in connection.execute(query).mappings()]
 
 
 def _begin(workspace: Workspace, tenant_id: str, owner: str, actor: str) -> str:
@@ -154,86 +151,6 @@ def _begin(workspace: Workspace, tenant_id: str, owner: str, actor: str) -> str:
     return forget_id
 
 
-def find(workspace: Workspace, tenant_id: str, subject: Subject) -> Subject:
-    """What is theirs in the stores: memories, raw rows, events that are only about them, mails, blobs."""
-    lake, own = workspace.lake, list(subject.ids)
-    needles = [w for w in subject.words if len(w) >= forgotten.SHORTEST]
-    with workspace.control.read() as connection:
-        operations = log.read(connection, tenant_id)
-    # What only mentions them goes as a whole too: a memory is a sentence, and half of one is none.
-    memories = operations.filter(erasing.theirs(operations, own, needles))
-    items, responses = set[str](), set[str]()
-    for table in (raw.SEARCH_RESULTS, raw.CRM_ACTIVITIES, raw.CRM_ACCOUNTS):
-        rows = lake.collect(table, lake.scan(table, [tenant_id]))
-        hit = rows.filter(erasing.theirs(rows, own, needles))
-        responses |= set(hit["response_id"])
-        items |= set(hit["item_id"]) if "item_id" in hit.columns else set()
-    events = _events_of(workspace, tenant_id, subject, items)
-    told = Subject(subject.owner, subject.ids | set(memories["memory_id"]) | items | events)
-    responses |= _responses_of(workspace, tenant_id, told)
-    files, blobs, mails = _mails_of(workspace, tenant_id, told, needles)
-    return replace(
-        subject,
-        ids=told.ids | mails,
-        responses=tuple(sorted(responses)),
-        files=tuple(sorted(files)),
-        blobs=tuple(sorted(blobs)),
-    )
-
-
-def _events_of(
-    workspace: Workspace, tenant_id: str, subject: Subject, items: set[str]
-) -> set[str]:
-    """Events made of their items alone, and events that were judged for nobody but them; their items too."""
-    lake = workspace.lake
-    members = lake.collect(MEMBERS, lake.scan(MEMBERS, [tenant_id])).select("event_id", "item_id")
-    judged = lake.collect(RELEVANCE, lake.scan(RELEVANCE, [tenant_id]))
-    mine = pl.col("client_id").is_in(list(subject.ids))
-    only = set(judged.group_by("event_id").agg(mine.all()).filter("client_id")["event_id"])
-    whole = members.group_by("event_id").agg(pl.col("item_id").is_in(list(items)).all())
-    found = only | set(whole.filter("item_id")["event_id"].drop_nulls())
-    of_them = members.filter(pl.col("event_id").is_in(list(found)))
-    return found | set(of_them["item_id"])
-
-
-def _responses_of(workspace: Workspace, tenant_id: str, subject: Subject) -> set[str]:
-    lake, table = workspace.lake, raw.SEARCH_RESULTS
-    rows = lake.scan(table, [tenant_id]).filter(pl.col("item_id").is_in(list(subject.ids)))
-    return set(lake.collect(table, rows.select("response_id"))["response_id"])
-
-
-def _mails_of(
-    workspace: Workspace, tenant_id: str, subject: Subject, needles: list[str]
-) -> tuple[set[str], set[str], set[str]]:
-    """Files and blobs of mails that told of them, and the ids of their notifications."""
-    files, blobs, ids = set[str](), set[str](), set[str]()
-    mine = list(subject.ids)
-    with workspace.control.read() as connection:
-        told = connection.execute(
-            sa.select(t.notifications).where(t.notifications.c.tenant_id == tenant_id)
-        ).mappings()
-        windows = {
-            row["window_id"] for row in told if row["client_id"] in mine or row["event_id"] in mine
-        }
-        for row in connection.execute(
-            sa.select(t.outbox).where(t.outbox.c.tenant_id == tenant_id)
-        ).mappings():
-            path = workspace.blobs.path(tenant_id, row["blob"])
-            said = erasing.text_of(path.read_bytes()).lower() if path.exists() else ""
-            if row["window_id"] in windows or any(n.lower() in said for n in needles):
-                files.add(row["file_name"])
-                blobs.add(row["blob"])
-        for table in t.metadata.sorted_tables:
-            # Whatever has an owner and a blob: documents, attachments.
-            held = [c for c in table.c if "blob" in c.name or c.name == "content_sha256"]
-            if "owner_id" in table.c and "tenant_id" in table.c and held:
-                query = sa.select(*held).where(
-                    table.c.tenant_id == tenant_id, table.c.owner_id.in_(mine[:30_000])
-                )
-                blobs |= {str(v) for row in connection.execute(query) for v in row if v}
-    return files, blobs, ids
-
-
 def _finish(workspace: Workspace, forget_id: str, progress: Progress) -> Forgetting:
     with workspace.control.read() as connection:
         row = (
@@ -246,7 +163,7 @@ def _finish(workspace: Workspace, forget_id: str, progress: Progress) -> Forgett
     tenant_id = row["tenant_id"]
     proof = dict(row["proof"])
     if row["state"] == "done":
-        return _told(row)
+        return _told(dict(row))
     if row["subject"]:
         subject = Subject.of(row["subject"])
         places: dict[str, Any] = {}
@@ -283,7 +200,7 @@ def _finish(workspace: Workspace, forget_id: str, progress: Progress) -> Forgett
         again = connection.execute(
             sa.select(t.forgettings).where(t.forgettings.c.forget_id == forget_id)
         ).mappings()
-        return _told(again.one())
+        return _told(dict(again.one()))
 
 
 def _lake(workspace: Workspace, tenant_id: str, subject: Subject) -> int:
@@ -309,7 +226,7 @@ def _vectors(workspace: Workspace, tenant_id: str, subject: Subject) -> int:
     return gone
 
 
-def _mails(workspace: Workspace, tenant_id: str, subject: Subject) -> int:
+def _mails(workspace: Workspace, _tenant_id: str, subject: Subject) -> int:
     gone = 0
     for name in subject.files:
         for path in [*workspace.settings.mail.rglob(Path(name).name)]:
@@ -347,7 +264,7 @@ def _written(workspace: Workspace, tenant_id: str, subject: Subject) -> int:
     return gone
 
 
-def _runs(workspace: Workspace, tenant_id: str, subject: Subject) -> int:
+def _runs(workspace: Workspace, _tenant_id: str, subject: Subject) -> int:
     """Run records and logs, of Dagster too, where they are files of this home."""
     needles = [n for n in erasing.json_needles(subject.needles) if not n.startswith("'")]
 
@@ -356,17 +273,20 @@ def _runs(workspace: Workspace, tenant_id: str, subject: Subject) -> int:
         for needle in needles:
             if needle.lower() in low:
                 mark = f'"{REMOVED}"' if needle.startswith('"') else REMOVED
-                text = _replace(text, needle, mark)
+                text = forgotten.replaced(text, needle, mark)
                 low = text.lower()
         return text
 
     changed = 0
     skipped = {workspace.settings.home / "control.db"}
-    for path in [*_files(workspace.settings.home / "dagster"), *workspace.settings.home.glob("*.log")]:
+    for path in [
+        *_files(workspace.settings.home / "dagster"),
+        *workspace.settings.home.glob("*.log"),
+    ]:
         head = path.read_bytes()[:16]
         if path in skipped or path.name.endswith(("-wal", "-shm", "-journal")):
             continue
-        if head in _SQLITE:
+        if head == _SQLITE:
             changed += erasing.clean_sqlite(path, clean)
         elif b"\x00" not in head:
             said = path.read_text(errors="surrogateescape")
@@ -384,7 +304,7 @@ def _control(workspace: Workspace, tenant_id: str, subject: Subject) -> dict[str
         return forgotten.scrub(connection, tenant_id, subject)
 
 
-def _again(workspace: Workspace, tenant_id: str, subject: Subject) -> int:
+def _again(workspace: Workspace, tenant_id: str, _subject: Subject) -> int:
     """What is derived from what is left: the index of memory, the dossiers."""
     with workspace.control.read() as connection:
         tenant = tenants.get_tenant(connection, tenant_id)
@@ -458,14 +378,6 @@ def _files(root: Path) -> Iterable[Path]:
     return sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
 
 
-def _replace(text: str, needle: str, mark: str) -> str:
-    low, wanted, start, parts = text.lower(), needle.lower(), 0, []
-    while (at := low.find(wanted, start)) >= 0:
-        parts += [text[start:at], mark]
-        start = at + len(wanted)
-    return "".join([*parts, text[start:]])
-
-
 def _more(before: Any, now: Any) -> Any:
     return before if isinstance(now, int) and isinstance(before, int) and before > now else now
 
@@ -482,4 +394,3 @@ def _told(row: Mapping[str, Any]) -> Forgetting:
         finished_at=row["finished_at"],
         backups_expire_on=row["backups_expire_on"],
     )
-

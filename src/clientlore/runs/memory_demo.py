@@ -10,7 +10,6 @@ from typing import Any
 from clientlore.control.apply import apply_tenant_file
 from clientlore.control.tenant_file import parse_tenant_file
 from clientlore.ids import new_id
-from clientlore.memory.arrival import Statement
 from clientlore.memory.automation import (
     AutomationController,
     AutomationPolicy,
@@ -18,6 +17,7 @@ from clientlore.memory.automation import (
     TaskManager,
 )
 from clientlore.memory.service import MemoryService
+from clientlore.memory.statements import Statement
 from clientlore.workspace import Workspace
 
 TENANT = "memory-demo"
@@ -42,7 +42,9 @@ def play(workspace: Workspace) -> list[Step]:
     service = MemoryService(workspace, TENANT)
     controller = AutomationController(service)
     manager = TaskManager(controller)
-    steps = [Step("initialise: a tenant, its memory, its controller", {"tenant": TENANT, "owner": owner})]
+    steps = [
+        Step("initialise: a tenant, its memory, its controller", {"tenant": TENANT, "owner": owner})
+    ]
 
     policy = controller.create_policy(
         AutomationPolicy(
@@ -63,8 +65,8 @@ def play(workspace: Workspace) -> list[Step]:
 
     start = now - timedelta(days=100)
     told = [
-        Statement(owner, f"Visited {_VISITS[n % 5]} in week {n}, and met team {n}", f"{owner}:{n}", start + timedelta(days=n % 20),
-                  kind="activity", actor="demo", sources=("demo",))
+        Statement(owner, f"Visited {_VISITS[n % 5]} in week {n}, and met team {n}", f"{owner}:{n}",
+                  start + timedelta(days=n % 20),                   kind="activity", actor="demo", sources=("demo",))
         for n in range(12)
     ]  # fmt: skip
     told += [
@@ -107,13 +109,9 @@ def play(workspace: Workspace) -> list[Step]:
         )
     )
     stats = controller.get_user_statistics(owner)
-    steps.append(
-        Step("statistics", {"memories": stats["total_memories"], **stats["by_kind"]})
-    )
+    steps.append(Step("statistics", {"memories": stats["total_memories"], **stats["by_kind"]}))
     changed = controller.update_policy(owner, summarization_threshold=50, auto_compression=True)
-    steps.append(
-        Step("the policy changed", {"summarise above": changed.summarization_threshold})
-    )
+    steps.append(Step("the policy changed", {"summarise above": changed.summarization_threshold}))
     history = manager.get_user_tasks(owner)
     steps.append(
         Step(

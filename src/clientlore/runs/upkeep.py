@@ -66,7 +66,9 @@ def connections(ctx: RunContext, tenant: Tenant) -> Work:
     made = connect(state, workspace.clock.now(), _entities(ctx, tenant_id))
     written = workspace.lake.write(CONNECTIONS, tenant_id, None, made)
     kinds = dict(made.group_by("type").len().iter_rows())
-    return Work(rows=written.rows, counts={k: kinds.get(k, 0) for k in ("about", "mentions", "leads_to")})
+    return Work(
+        rows=written.rows, counts={k: kinds.get(k, 0) for k in ("about", "mentions", "leads_to")}
+    )
 
 
 def insights_of_day(ctx: RunContext, tenant: Tenant, day: date) -> Work:
@@ -114,7 +116,7 @@ def _by_policies(
     with ctx.workspace.control.read() as connection:
         wanted = [p for _, p in policies.all_policies(connection, [tenant.tenant_id])]
     controller = AutomationController(service, is_locked=True)
-    results = []
+    results: list[Mapping[str, Any]] = []
     for policy in wanted:
         if policy.policy_type is policies.PolicyType.MANUAL or not policy.enabled:
             continue
@@ -175,4 +177,3 @@ def _entities(ctx: RunContext, tenant_id: str) -> dict[str, tuple[str, ...]]:
         ).mappings()
         found |= {row["contact_id"]: (row["name"],) for row in contacts}
     return found
-

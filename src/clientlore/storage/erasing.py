@@ -41,7 +41,9 @@ def theirs(frame: pl.DataFrame, ids: Collection[str], needles: Sequence[str]) ->
         if kind == pl.String:
             tests.append(hit(pl.col(name)))
         elif isinstance(kind, pl.List) and kind.inner == pl.String:
-            tests.append(pl.col(name).list.eval(hit(pl.element())).list.any().fill_null(value=False))
+            tests.append(
+                pl.col(name).list.eval(hit(pl.element())).list.any().fill_null(value=False)
+            )
     if not tests or frame.is_empty():
         return pl.Series("theirs", [False] * frame.height, pl.Boolean)
     return frame.select(pl.any_horizontal(tests).alias("theirs")).to_series()
@@ -106,7 +108,9 @@ def clean_sqlite(path: Path, clean: Callable[[str], str]) -> int:
     changed = 0
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as database:
         database.execute("PRAGMA secure_delete=ON")
-        names = [r[0] for r in database.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        names = [
+            r[0] for r in database.execute("SELECT name FROM sqlite_master WHERE type='table'")
+        ]
         for table in names:
             columns = [r[1] for r in database.execute(f'PRAGMA table_info("{table}")')]
             for column in columns:
@@ -131,9 +135,7 @@ def scour_sqlite(path: Path) -> None:
         StoreError: Another process reads or writes it, so that it cannot be done now.
     """
     try:
-        with closing(
-            sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-        ) as database:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as database:
             database.execute("PRAGMA secure_delete=ON")
             database.execute("VACUUM")
             (busy, *_) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -162,7 +164,9 @@ def _index(table: Any, indexes: Sequence[tuple[Sequence[str], str]]) -> None:
 
     for columns, kind in indexes:
         if kind == "FTS":
-            options = FTS(language="English", stem=True, remove_stop_words=True, with_position=False)
+            options = FTS(
+                language="English", stem=True, remove_stop_words=True, with_position=False
+            )
             table.create_index(columns[0], config=options)
         elif kind == "BTree":
             table.create_index(columns[0], config=BTree())

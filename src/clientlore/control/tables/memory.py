@@ -127,7 +127,5 @@ forgotten_keys = sa.Table(
     metadata,
     tenant_column(primary_key=True),
     sa.Column("key_hash", sa.String(64), primary_key=True),
-    sa.Column(
-        "forget_id", sa.String(36), sa.ForeignKey("forgettings.forget_id"), nullable=False
-    ),
+    sa.Column("forget_id", sa.String(36), sa.ForeignKey("forgettings.forget_id"), nullable=False),
 )

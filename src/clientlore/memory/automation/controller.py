@@ -189,9 +189,7 @@ class AutomationController:
         return self.workspace.locks.hold(self.tenant_id, f"memory {feature}")
 
     def _count(self, user_id: str) -> int:
-        return self.memory_service.state(
-            owner=None if user_id == EVERYBODY else user_id
-        ).height
+        return self.memory_service.state(owner=None if user_id == EVERYBODY else user_id).height
 
 
 def fire_due(
@@ -316,9 +314,7 @@ def _counts(policy: AutomationPolicy, feature: str) -> bool:
     return by_count and policy.threshold(feature) is not None and policy.switched_on(feature)
 
 
-def _shown(
-    feature: str, policy: AutomationPolicy, result: Mapping[str, Any]
-) -> dict[str, Any]:
+def _shown(feature: str, policy: AutomationPolicy, result: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(result)
     if feature == "health":
         score = shown.pop("score")

@@ -131,6 +131,10 @@ class TaskManager:
 
 
 def _feature(task_type: str) -> str:
-    short = {"health_check": "health", "conflict_resolution": "conflicts", "importance_decay": "decay"}
+    short = {
+        "health_check": "health",
+        "conflict_resolution": "conflicts",
+        "importance_decay": "decay",
+    }
     name = short.get(task_type, task_type)
     return name if name == "all" else policies.known_feature(name)

@@ -203,7 +203,9 @@ def decide(
     threshold = policy.threshold(feature)
     if policy.policy_type is PolicyType.THRESHOLD and threshold is not None:
         return _by_count(mark, count, threshold, head, now)
-    return _by_time(policy.schedule(feature) or AutomationSchedule(run_immediately=True), mark, head, now)
+    return _by_time(
+        policy.schedule(feature) or AutomationSchedule(run_immediately=True), mark, head, now
+    )
 
 
 def _by_count(mark: Mark, count: int, threshold: int, head: int, now: datetime) -> Decision:
@@ -212,7 +214,9 @@ def _by_count(mark: Mark, count: int, threshold: int, head: int, now: datetime) 
     if not above:
         return Decision(False, f"{count} memories are not more than {threshold}", seen)
     if mark.is_above and not waits_no_longer(mark, now):
-        return Decision(False, f"{count} memories are more than {threshold}; it fired for that", seen)
+        return Decision(
+            False, f"{count} memories are more than {threshold}; it fired for that", seen
+        )
     return Decision(True, f"{count} memories are more than {threshold}", _fired(seen, head, now))
 
 
@@ -361,7 +365,5 @@ def known_feature(name: str) -> str:
         ConfigurationError: There is no such feature.
     """
     if name not in FEATURES:
-        raise ConfigurationError(
-            f"There is no task '{name}'", f"Choose {', '.join(FEATURES)}."
-        )
+        raise ConfigurationError(f"There is no task '{name}'", f"Choose {', '.join(FEATURES)}.")
     return name

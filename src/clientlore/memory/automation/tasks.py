@@ -98,7 +98,7 @@ def submit(
 ) -> str | None:
     """Asks for a task; its id, or None where this fire was written before."""
     task_id = new_id()
-    row = {
+    row: dict[str, Any] = {
         "task_id": task_id,
         "tenant_id": tenant_id,
         "owner_id": owner,
@@ -127,14 +127,16 @@ def dispatch(connection: Connection, now: datetime) -> list[BackgroundTask]:
         sa.or_(table.c.dispatched_at.is_(None), table.c.dispatched_at <= now - STALE),
     )
     found = connection.execute(sa.select(table).where(where).with_for_update()).mappings()
-    tasks = [_task(row) for row in found]
+    tasks = [_task(dict(row)) for row in found]
     for task in tasks:
         connection.execute(
             sa.update(table)
             .where(table.c.task_id == task.task_id)
             .values(dispatched_at=now, updated_at=now)
         )
-    return sorted(tasks, key=lambda task: (-PRIORITIES[task.priority], task.created_at, task.task_id))
+    return sorted(
+        tasks, key=lambda task: (-PRIORITIES[task.priority], task.created_at, task.task_id)
+    )
 
 
 def claim(connection: Connection, task_id: str, run_id: str | None, now: datetime) -> bool:
@@ -217,7 +219,7 @@ def find(connection: Connection, task_id: str, tenant_id: str | None = None) -> 
     row = connection.execute(query).mappings().first()
     if row is None:
         raise NotFoundError(f"There is no task '{task_id}'", "`clientlore task list` names them.")
-    return _task(row)
+    return _task(dict(row))
 
 
 def listed(
@@ -239,7 +241,7 @@ def listed(
     if ids is not None:
         query = query.where(table.c.task_id.in_(ids))
     query = query.order_by(table.c.created_at.desc(), table.c.task_id).limit(limit)
-    return [_task(row) for row in connection.execute(query).mappings()]
+    return [_task(dict(row)) for row in connection.execute(query).mappings()]
 
 
 def _end(connection: Connection, task_id: str, now: datetime, **values: Any) -> None:

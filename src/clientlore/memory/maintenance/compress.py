@@ -32,9 +32,15 @@ _LEVELS = (
 def shortened(text: pl.Expr, target: float) -> pl.Expr:
     """The text with just so many levels of words left out that it is shorter by the target, or with all of them."""
     levels = [text]
-    for level in _LEVELS:
-        cut = levels[-1].str.replace_all(rf"(?i)(^|[\s(\"])(?:(?:{level})(?:[\s,]+|$|\b(?:[.;!?])))+", "$1")
-        levels.append(cut.str.replace_all(r"\s{2,}", " ").str.replace_all(r"\s+([.,;:!?])", "$1").str.strip_chars(" ,"))
+    for words in _LEVELS:
+        cut = levels[-1].str.replace_all(
+            rf"(?i)(^|[\s(\"])(?:(?:{words})(?:[\s,]+|$|\b(?:[.;!?])))+", "$1"
+        )
+        levels.append(
+            cut.str.replace_all(r"\s{2,}", " ")
+            .str.replace_all(r"\s+([.,;:!?])", "$1")
+            .str.strip_chars(" ,")
+        )
     wanted = text.str.len_chars() * (1 - target)
     chosen = levels[-1]
     for level in reversed(levels[:-1]):
@@ -59,10 +65,14 @@ def compress(
     )
     if below is not None:
         chosen = chosen.filter(pl.col("strength") < below * pl.col("importance").clip(1e-9))
-    chosen = chosen.with_columns(shorter=shortened(pl.col("text"), target)).filter(
-        pl.col("shorter").str.len_chars() < pl.col("text").str.len_chars(),
-        pl.col("shorter") != "",
-    ).sort("memory_id")
+    chosen = (
+        chosen.with_columns(shorter=shortened(pl.col("text"), target))
+        .filter(
+            pl.col("shorter").str.len_chars() < pl.col("text").str.len_chars(),
+            pl.col("shorter") != "",
+        )
+        .sort("memory_id")
+    )
     saved = int((chosen["text"].str.len_chars() - chosen["shorter"].str.len_chars()).sum() or 0)
     characters = int(state["text"].str.len_chars().sum() or 0)
     touched = int(chosen["text"].str.len_chars().sum() or 0)

@@ -36,7 +36,9 @@ MOST_SHARED = 50
 LEAST_SCORE = 0.5
 MOST_EDGES = 20
 """Edges of a type that lead away from one memory: the strongest ones."""
-_SPAN = r"\b\p{Lu}[\p{L}\p{N}&'’-]*(?:\s\p{Lu}[\p{L}\p{N}&'’-]*)*|\b[\p{Lu}\p{N}]+-\p{N}+\b"
+_SPAN = (
+    r"\b\p{Lu}[\p{L}\p{N}&'\u2019-]*(?:\s\p{Lu}[\p{L}\p{N}&'\u2019-]*)*|\b[\p{Lu}\p{N}]+-\p{N}+\b"
+)
 
 
 def connect(
@@ -58,7 +60,9 @@ def connect(
         return CONNECTIONS.empty()
     named = names_in(rows)
     owners = rows.select("memory_id", "owner_id")
-    edges = pl.concat([_about(named, rows.height), _mentions(named, owners, entities), _leads(rows)])
+    edges = pl.concat(
+        [_about(named, rows.height), _mentions(named, owners, entities), _leads(rows)]
+    )
     found = owners.rename({"memory_id": "source_id", "owner_id": "source_owner"})
     other = owners.rename({"memory_id": "target_id", "owner_id": "target_owner"})
     return (
@@ -73,9 +77,7 @@ def connect(
             made_at=pl.lit(at),
             target_owner=pl.coalesce("target_owner", "target_id"),
         )
-        .select(
-            pl.col(name).cast(kind) for name, kind in CONNECTIONS.schema.items()
-        )
+        .select(pl.col(name).cast(kind) for name, kind in CONNECTIONS.schema.items())
         .sort(list(CONNECTIONS.sort))
     )
 
@@ -88,7 +90,7 @@ def names_in(rows: pl.DataFrame) -> pl.DataFrame:
         .drop_nulls()
         .with_columns(
             # A sentence begins with a capital too: its first word alone names nothing if it is a common one.
-            pl.col("name").str.to_lowercase().str.replace(r"(?:'s|’s|')$", "")
+            pl.col("name").str.to_lowercase().str.replace(r"(?:'s|\u2019s|')$", "")
         )
         .filter(~pl.col("name").is_in(sorted(STOP)), pl.col("name").str.len_chars() > 1)
         .with_columns(pl.col("name").str.replace(rf"^(?:{'|'.join(sorted(STOP))})\s", ""))

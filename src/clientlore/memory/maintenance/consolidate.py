@@ -38,7 +38,10 @@ def clusters(state: pl.DataFrame, similarity: float) -> pl.DataFrame:
     )
     apart = (pl.col("valid_from") - pl.col("valid_from_right")).abs() > pl.duration(days=NEAR_DAYS)
     pairs = pairs.filter(
-        *(pl.col(c).eq_missing(pl.col(f"{c}_right")) for c in ("subject", "attribute", "value", "tier")),
+        *(
+            pl.col(c).eq_missing(pl.col(f"{c}_right"))
+            for c in ("subject", "attribute", "value", "tier")
+        ),
         ~(pl.col("kind").is_in(HAPPENS) & apart.fill_null(value=False)),
     )
     # Of a pair, the one that was told first stays.

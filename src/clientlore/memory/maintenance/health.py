@@ -33,7 +33,11 @@ def health(state: pl.DataFrame, at: datetime, similarity: float = 0.85) -> Plan:
     """
     rows = told(holding(state, at))
     if rows.is_empty():
-        result = {"score": None, "status": "empty", "recommendations": ["Nothing is remembered yet."]}
+        result = {
+            "score": None,
+            "status": "empty",
+            "recommendations": ["Nothing is remembered yet."],
+        }
         return Plan(FEATURE, before={"memories": 0}, after={"memories": 0}, result=result)
     spare = clusters(state, similarity)["memory_id"]
     torn = contradictions(state, at)

@@ -53,7 +53,9 @@ def insights(tenant_id: str, state: pl.DataFrame, day: date) -> pl.DataFrame:
     rows = told(alive(state)).filter(pl.col("recorded_at") < end)
     today = rows.filter(pl.col("recorded_at") >= start)
     earlier = rows.filter(
-        pl.col("recorded_at").is_between(start - timedelta(days=LOOK_BACK_DAYS), start, closed="left")
+        pl.col("recorded_at").is_between(
+            start - timedelta(days=LOOK_BACK_DAYS), start, closed="left"
+        )
     )
     found = pl.concat([_busy(today, earlier), _changed(rows, today), _shared(today)])
     made = found.with_columns(
@@ -102,7 +104,8 @@ def _changed(rows: pl.DataFrame, today: pl.DataFrame) -> pl.DataFrame:
         today.filter(pl.col("subject").is_not_null())
         .join(before, on=on, suffix="_before")
         .filter(
-            pl.col("value") != pl.col("value_before"), pl.col("valid_to_before") == pl.col("valid_from")
+            pl.col("value") != pl.col("value_before"),
+            pl.col("valid_to_before") == pl.col("valid_from"),
         )
         .group_by(on, maintain_order=True)
         .last()

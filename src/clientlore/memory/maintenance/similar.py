@@ -41,7 +41,9 @@ def similar_pairs(frame: pl.DataFrame, threshold: float) -> pl.DataFrame:
         .filter(pl.col("left") != pl.col("right"))
         .select("left", "right", similarity=pl.lit(1.0))
     )
-    near = _near(stems, sets.join(first, left_on="memory_id", right_on="left", how="semi"), threshold)
+    near = _near(
+        stems, sets.join(first, left_on="memory_id", right_on="left", how="semi"), threshold
+    )
     return pl.concat([same, near]).sort("left", "right")
 
 
@@ -91,9 +93,7 @@ def _near(stems: pl.DataFrame, sets: pl.DataFrame, threshold: float) -> pl.DataF
         pairs.join(common, on=["left", "right"])
         .join(firm.rename({"memory_id": "left", "firm": "firm_left"}), on="left")
         .join(firm.rename({"memory_id": "right", "firm": "firm_right"}), on="right")
-        .with_columns(
-            similarity=pl.col("common") / (pl.col("n") + pl.col("m") - pl.col("common"))
-        )
+        .with_columns(similarity=pl.col("common") / (pl.col("n") + pl.col("m") - pl.col("common")))
         .filter(
             pl.col("similarity") >= threshold,
             # What one of them names, the other names too.

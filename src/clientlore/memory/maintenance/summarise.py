@@ -46,7 +46,11 @@ def summarise(state: pl.DataFrame, at: datetime, older_than_days: float = 30) ->
         origin = f"summary:{stable_id(owner, tier, month, *ids)}"
         summary = memory_id_for(tenant_id, str(owner), "summary", origin)
         claims = [
-            {"source": row["memory_id"], "text": _sentence(row["text"]), "day": f"{row['happened']:%Y-%m-%d}"}
+            {
+                "source": row["memory_id"],
+                "text": _sentence(row["text"]),
+                "day": f"{row['happened']:%Y-%m-%d}",
+            }
             for row in children.filter(pl.col("memory_id").is_in(chosen)).iter_rows(named=True)
         ]
         text = " ".join(f"{c['day']}: {c['text']}" for c in claims)

@@ -132,10 +132,15 @@ def upgrade() -> None:
             ["tenant_id"], ["tenants.tenant_id"], name=op.f("fk_memory_tasks_tenant_id")
         ),
         sa.PrimaryKeyConstraint("task_id", name=op.f("pk_memory_tasks")),
-        sa.UniqueConstraint("tenant_id", "fire_key", name=op.f("uq_memory_tasks_tenant_id_fire_key")),
+        sa.UniqueConstraint(
+            "tenant_id", "fire_key", name=op.f("uq_memory_tasks_tenant_id_fire_key")
+        ),
     )
     op.create_index(
-        op.f("ix_memory_tasks_status_not_before"), "memory_tasks", ["status", "not_before"], unique=False
+        op.f("ix_memory_tasks_status_not_before"),
+        "memory_tasks",
+        ["status", "not_before"],
+        unique=False,
     )
     op.create_table(
         "forgettings",
