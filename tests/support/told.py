@@ -23,6 +23,16 @@ UNSEEN_TEMPLATES = (
     "{s} picked {v} as the new {a}.",
     "When asked about {a}, {s} said {v}.",
 )
+UNTUNED_TEMPLATES = (
+    "{s}'s {a} is {v}.",
+    "{s} went with {v} for its {a}.",
+    "Word is that {v} is now {a} at {s}.",
+    "{a} of {s}: {v}.",
+    "{s} confirmed {v} as {a}.",
+    "Regarding {s}, the {a} will be {v} from now on.",
+    "They told me {s} chose {v} as {a}.",
+)
+"""Written after the rules, and not looked at since."""
 _SUBJECTS = ("Harbor Foods", "Anna", "Calder", "Mr Okafor", "Northwind", "Lena Fischer")
 _FACTS = {
     "chief financial officer": ("Jane Doe", "Mark Roe", "Ines Silva", "Tom Berg", "Aiko Mori"),

@@ -21,7 +21,7 @@ from clientlore.memory.service import MemoryService
 from clientlore.memory.statements import Statement
 from clientlore.testing.workspaces import put_tenant
 from clientlore.workspace import Workspace
-from tests.support.told import TEMPLATES, UNSEEN_TEMPLATES, Case, cases
+from tests.support.told import TEMPLATES, UNSEEN_TEMPLATES, UNTUNED_TEMPLATES, Case, cases
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -135,7 +135,7 @@ def test_whatever_the_order_of_arrival_and_the_batches_the_last_value_holds(
 
 
 @pytest.mark.parametrize(
-    ("templates", "seed"), [(TEMPLATES, 1), (UNSEEN_TEMPLATES, 2), (UNSEEN_TEMPLATES, 77)]
+    ("templates", "seed"), [(TEMPLATES, 1), (UNSEEN_TEMPLATES, 2), (UNSEEN_TEMPLATES, 77), (UNTUNED_TEMPLATES, 901)]
 )
 def test_paraphrases_are_merged_and_changes_of_value_are_not(
     templates: Sequence[str], seed: int
@@ -158,7 +158,7 @@ def test_paraphrases_are_merged_and_changes_of_value_are_not(
     assert f1 >= 0.9, (hits, wrong, missed)
 
 
-@pytest.mark.parametrize(("templates", "seed"), [(TEMPLATES, 3), (UNSEEN_TEMPLATES, 4)])
+@pytest.mark.parametrize(("templates", "seed"), [(TEMPLATES, 3), (UNSEEN_TEMPLATES, 4), (UNTUNED_TEMPLATES, 902)])
 def test_after_ten_updates_in_any_order_every_fact_has_its_last_value(
     templates: Sequence[str], seed: int
 ) -> None:
