@@ -36,7 +36,9 @@ def hits(turns: dict[str, str], questions: list[dict[str, Any]]) -> int:
     for question in questions:
         scores: dict[str, float] = defaultdict(float)
         for word in set(stems(question["question"])):
-            rare = math.log(1 + (len(documents) - len(postings[word]) + 0.5) / (len(postings[word]) + 0.5))
+            rare = math.log(
+                1 + (len(documents) - len(postings[word]) + 0.5) / (len(postings[word]) + 0.5)
+            )
             for turn in postings[word]:
                 count = documents[turn][word]
                 size = sum(documents[turn].values()) / mean
@@ -56,7 +58,9 @@ def test_texts_that_are_shorter_by_30_per_cent_answer_within_one_point() -> None
             if isinstance(session, list)
             for turn in session
         }
-        questions = [q for q in conversation["qa"] if q["category"] in {1, 2, 3, 4} and q["evidence"]]
+        questions = [
+            q for q in conversation["qa"] if q["category"] in {1, 2, 3, 4} and q["evidence"]
+        ]
         frame = pl.DataFrame({"turn": list(turns), "text": list(turns.values())}).with_columns(
             short=shortened(pl.col("text"), 0.30)
         )

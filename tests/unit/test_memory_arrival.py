@@ -135,7 +135,8 @@ def test_whatever_the_order_of_arrival_and_the_batches_the_last_value_holds(
 
 
 @pytest.mark.parametrize(
-    ("templates", "seed"), [(TEMPLATES, 1), (UNSEEN_TEMPLATES, 2), (UNSEEN_TEMPLATES, 77), (UNTUNED_TEMPLATES, 901)]
+    ("templates", "seed"),
+    [(TEMPLATES, 1), (UNSEEN_TEMPLATES, 2), (UNSEEN_TEMPLATES, 77), (UNTUNED_TEMPLATES, 901)],
 )
 def test_paraphrases_are_merged_and_changes_of_value_are_not(
     templates: Sequence[str], seed: int
@@ -158,7 +159,9 @@ def test_paraphrases_are_merged_and_changes_of_value_are_not(
     assert f1 >= 0.9, (hits, wrong, missed)
 
 
-@pytest.mark.parametrize(("templates", "seed"), [(TEMPLATES, 3), (UNSEEN_TEMPLATES, 4), (UNTUNED_TEMPLATES, 902)])
+@pytest.mark.parametrize(
+    ("templates", "seed"), [(TEMPLATES, 3), (UNSEEN_TEMPLATES, 4), (UNTUNED_TEMPLATES, 902)]
+)
 def test_after_ten_updates_in_any_order_every_fact_has_its_last_value(
     templates: Sequence[str], seed: int
 ) -> None:

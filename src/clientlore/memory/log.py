@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import polars as pl
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -286,6 +287,11 @@ def _frame(rows: Sequence[sa.Row[Any]]) -> pl.DataFrame:
 
 def _from_columns(values: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
     # A log of 100,000 rows as dictionaries would cost more than everything that is done with it.
-    return pl.DataFrame(
-        [pl.Series(name, values[name], dtype) for name, dtype in OPERATIONS.items()]
-    )
+    return pl.DataFrame([_series(name, values[name], dtype) for name, dtype in OPERATIONS.items()])
+
+
+def _series(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    if isinstance(dtype, pl.List):
+        # Polars makes a series of each list first; Arrow does not.
+        return pl.Series(name, pa.array(list(values), pa.list_(pa.large_string())), dtype)
+    return pl.Series(name, values, dtype)
