@@ -1,4 +1,4 @@
-"""Memory's life on each kind of control plane: told twice at once, firing once, forgotten for good; killed while at it."""
+"""Memory on each kind of control plane: told at once by several, firing once, forgotten; killed while at it."""
 
 from __future__ import annotations
 
