@@ -205,3 +205,60 @@ def test_what_a_text_says_is_read_through_the_encodings_of_mail() -> None:
     said = erasing.text_of(message.as_bytes())
     assert "Zürich über" in said
     assert "grüße an Ann" in said
+
+
+PEOPLE = """
+tenant: t1
+name: T
+mode: mock
+users:
+  - {id: bo, name: Bo Lindqvist, email: bo@t1.example, zone: UTC}
+clients:
+  - name: Harbor Foods
+    owners: [bo]
+    contacts:
+      - {name: Jane Doerfler, email: jane@harbor.example, role: CFO}
+"""
+
+
+def told_of_people(workspace: Workspace) -> str:
+    """A client with a contact and a reader, and memories that mention them; the contact's id."""
+    put_tenant(workspace, PEOPLE)
+    MemoryService(workspace, "t1").remember(
+        [
+            Statement("harbor-foods", "Jane Doerfler likes tea", "n1", NOW),
+            Statement("harbor-foods", "The plant is in Lisbon", "n2", NOW),
+            Statement("harbor-foods", "Bo Lindqvist called", "n3", NOW),
+        ]
+    )
+    with workspace.control.read() as connection:
+        return str(connection.execute(sa.select(t.contacts.c.contact_id)).scalar_one())
+
+
+def test_a_contact_is_forgotten_with_what_mentions_it_and_the_client_stays(
+    workspace: Workspace,
+) -> None:
+    contact = told_of_people(workspace)
+    forgetting.forget(workspace, "t1", contact, "test")
+    assert sorted(MemoryService(workspace, "t1").state()["text"]) == [
+        "Bo Lindqvist called",
+        "The plant is in Lisbon",
+    ]
+    workspace.control.close()
+    assert where(workspace.settings.home, "Doerfler", "jane@harbor") == []
+    with pytest.raises(ConfigurationError, match="'Jane Doerfler', who was forgotten"):
+        put_tenant(workspace, PEOPLE)
+
+
+def test_a_reader_is_forgotten_and_what_depends_on_the_row_keeps_standing(
+    workspace: Workspace,
+) -> None:
+    told_of_people(workspace)
+    with workspace.control.read() as connection:
+        user = connection.execute(sa.select(t.users.c.user_id)).scalar_one()
+    forgetting.forget(workspace, "t1", user, "test")
+    workspace.control.close()
+    assert where(workspace.settings.home, "Lindqvist", "bo@t1") == []
+    with workspace.control.read() as connection:
+        (row,) = connection.execute(sa.select(t.users)).mappings().all()
+    assert (row["name"], row["email"], row["is_active"]) == ("[forgotten]", None, False)
