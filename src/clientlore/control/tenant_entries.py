@@ -201,7 +201,7 @@ class ClientEntry(Strict):
 
 
 class CrmEntry(Strict):
-    """A CRM as files: CSV or JSON, by their ending. Paths are relative to the tenant file.
+    """A CRM as files: CSV, JSON or Parquet, by their ending. Paths are relative to the tenant file.
 
     Attributes:
         accounts: Export of the accounts: columns id and name; also domain, ticker, industry, owner_email, aliases,
