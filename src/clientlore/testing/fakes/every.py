@@ -19,17 +19,20 @@ SEARCH: Mapping[str, tuple[str, ...]] = {
     "google_news": ("GOOGLE_NEWS_BASE",),
     "google_search": ("GOOGLE_SEARCH_API_BASE", "GOOGLE_SEARCH_API_KEY"),
 }
+CRM: Mapping[str, tuple[str, ...]] = {
+    "hubspot": ("HUBSPOT_API_BASE", "HUBSPOT_ACCESS_TOKEN"),
+}
 
 
 def parts() -> list[Part]:
     """The parts of the application, one of each provider."""
-    return [import_module(f"clientlore.testing.fakes.{name}").routes for name in SEARCH]
+    return [import_module(f"clientlore.testing.fakes.{name}").routes for name in (*SEARCH, *CRM)]
 
 
 def environment(address: str) -> dict[str, str]:
-    """Variables that send every search provider to the fakes at an address, with the keys they take."""
+    """Variables that send every provider to the fakes at an address, with the keys they take."""
     made = {"SEC_EDGAR_CONTACT": CONTACT, "GOOGLE_SEARCH_ENGINE_ID": ENGINE}
-    for name, variables in SEARCH.items():
+    for name, variables in {**SEARCH, **CRM}.items():
         for variable in variables:
-            made[variable] = KEY if variable.endswith("KEY") else f"{address}/{name}"
+            made[variable] = KEY if variable.endswith(("KEY", "TOKEN")) else f"{address}/{name}"
     return made
