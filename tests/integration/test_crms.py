@@ -13,9 +13,9 @@ from clientlore.clock import FrozenClock
 from clientlore.control import sources
 from clientlore.monitoring import raw
 from clientlore.providers import http as http_layer
-from clientlore.providers.crm import hubspot
+from clientlore.providers.crm import hubspot, salesforce
 from clientlore.testing.fakes import every
-from clientlore.testing.fakes.serving import Fake, Fault, serving
+from clientlore.testing.fakes.serving import Fake, Fault
 from clientlore.testing.workspaces import put_tenant
 from tests.conftest import NOW
 from tests.support.crm_desk import CrmDesk
@@ -38,8 +38,9 @@ def desk(
     monkeypatch.setattr(http_layer, "BASE_DELAY", 0.01)
     monkeypatch.setattr(hubspot, "SEARCH_RATE", 1_000)
     monkeypatch.setattr(hubspot, "RATE", 1_000)
-    with serving(fake, every.parts()) as address:
-        made = CrmDesk(tmp_path, fake, every.environment(address), clock)
+    monkeypatch.setattr(salesforce, "BULK_WAIT", 0.01)
+    with every.served(fake, tmp_path) as environment:
+        made = CrmDesk(tmp_path, fake, environment, clock)
         # What is in it from the beginning was there an hour ago.
         assert made.book.rows
         yield made
