@@ -25,7 +25,7 @@ from clientlore.errors import (
 )
 from clientlore.ids import stable_id
 from clientlore.providers.crm.salesforce_login import TOKEN_PATH, Grant, Login, judge_login
-from clientlore.providers.http import Http, HttpResponse, Said
+from clientlore.providers.http import Http, HttpResponse, Judge, Said
 from clientlore.providers.limits import Allowance
 from clientlore.providers.search.api import plain_line
 from clientlore.settings import Settings
@@ -65,9 +65,6 @@ class Line:
         self._session.trust_env = False
         self._session.mount("https://", _through(self, asyncio.get_running_loop()))
         self._login = Login(settings, self._session, self.post)
-        self._allowance = Allowance(
-            f"Salesforce:{stable_id(settings.crm.salesforce_client_id, size=4)}", RATE, BURST
-        )
         self._until = 0.0
         self.last: HttpResponse | None = None
 
@@ -144,32 +141,50 @@ class Line:
 
     async def post(self, form: dict[str, str]) -> HttpResponse:
         """Asks for a token."""
-        url = f"https://{self._settings.crm.salesforce_domain}.salesforce.com{TOKEN_PATH}"
-        headers = {"content-type": "application/x-www-form-urlencoded"}
-        return await self._ask("POST", url, headers, urlencode(form).encode(), judge_login)
+        return await post_form(self._settings, self._http, form)
 
     async def _ask(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, Any],
-        body: Any,
-        judge: Callable[[Said], ProviderError | None],
+        self, method: str, url: str, headers: dict[str, Any], body: Any, judge: Judge
     ) -> HttpResponse:
-        base = self._settings.crm.salesforce_base
-        if base is not None:
-            parts = urlsplit(url)
-            headers = {**headers, "host": parts.netloc}
-            url = base.rstrip("/") + parts._replace(scheme="", netloc="").geturl()
-        return await self._http.request(
-            method,
-            url,
-            headers=headers,
-            content=body,
-            max_bytes=MAX_BYTES,
-            judge=judge,
-            allowance=self._allowance,
-        )
+        settings = self._settings
+        return await _send(settings, self._http, method, url, headers, body, judge)
+
+
+async def post_form(settings: Settings, http: Http, form: dict[str, str]) -> HttpResponse:
+    """Asks the domain that is set for a token.
+
+    Raises:
+        ProviderError: It gives none; the message says what to do.
+    """
+    url = f"https://{settings.crm.salesforce_domain}.salesforce.com{TOKEN_PATH}"
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    return await _send(settings, http, "POST", url, headers, urlencode(form).encode(), judge_login)
+
+
+async def _send(
+    settings: Settings,
+    http: Http,
+    method: str,
+    url: str,
+    headers: dict[str, Any],
+    body: Any,
+    judge: Judge,
+) -> HttpResponse:
+    base = settings.crm.salesforce_base
+    if base is not None:
+        parts = urlsplit(url)
+        headers = {**headers, "host": parts.netloc}
+        url = base.rstrip("/") + parts._replace(scheme="", netloc="").geturl()
+    account = stable_id(settings.crm.salesforce_client_id, size=4)
+    return await http.request(
+        method,
+        url,
+        headers=headers,
+        content=body,
+        max_bytes=MAX_BYTES,
+        judge=judge,
+        allowance=Allowance(f"Salesforce:{account}", RATE, BURST),
+    )
 
 
 def _through(line: Line, loop: asyncio.AbstractEventLoop) -> Any:
