@@ -218,11 +218,11 @@ def _judge(said: Said) -> ProviderError | None:
         first = json.loads(said.body)[0]
         code, text = str(first["errorCode"]), plain_line(str(first.get("message", "")))
     except (ValueError, KeyError, TypeError, IndexError):
-        return None
+        code, text = "no code", plain_line(said.body)
     about = f"({said.status}: {code}: {text})"
     if code in _LATER:
         return RetriableError(f"Salesforce is busy {about}", "It will be asked again.")
-    if said.status >= 500 or said.status == 429:
+    if said.status >= 500 or said.status in {402, 408, 425, 429}:
         return None
     return _refusal(said.status, code, about)
 

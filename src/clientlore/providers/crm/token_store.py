@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from clientlore.errors import RetriableError, StoreError
 from clientlore.ids import stable_id
-from clientlore.storage.files import write_bytes
+from clientlore.storage.files import sweep_partials, write_bytes
 
 PATIENCE = 120.0
 """Seconds to wait for another process that renews a token."""
@@ -73,6 +73,8 @@ class TokenStore:
             StoreError: The disk is full or the folder cannot be written.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # What a killed writer left holds a token too.
+        sweep_partials(self.path.parent)
         write_bytes(self.path, json.dumps(asdict(tokens), indent=1).encode(), mode=0o600)
 
     @asynccontextmanager
