@@ -94,6 +94,13 @@ class CrmSettings(BaseModel):
     hubspot_version: Annotated[str, Field(pattern=r"^(v3|[0-9]{4}-[0-9]{2})$")] = "2026-09"
     hubspot_base: str = "https://api.hubapi.com"
 
+    @field_validator("salesforce_domain", mode="before")
+    @classmethod
+    def _without_the_rest(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return value.split("://")[-1].split("/")[0].removesuffix(".salesforce.com")
+
 
 class LlmSettings(BaseModel):
     """How language models are asked. Whether one is asked at all is said by each tenant."""
