@@ -271,3 +271,32 @@ def test_what_is_asked_holds_no_secret_and_names_us(desk: CrmDesk, crm: str) -> 
     kept += repr(desk.workspace.settings)
     assert "test-key" not in kept
     assert "Bearer" not in kept
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_what_is_made_up_in_place_of_a_crm_moves_no_mark_and_gives_way_to_what_is_real(
+    desk: CrmDesk, crm: str
+) -> None:
+    desk.mode = "mock"
+    desk.open(crm, "clients: [{name: Harbor Foods, domain: harbor-foods-inc.example}]")
+    path = {"hubspot": "/hubspot", "salesforce": "/services"}[crm]
+    desk.fake.fail(path, *[Fault(500)] * 3)
+    outcome = desk.again()
+    assert (outcome.outcome, outcome.is_stand_in) == ("degraded", True)
+    assert desk.sync().accounts == 1
+    assert desk.state().synced_to is None
+    assert set(desk.contacts()) == {"harbor-foods"}
+    desk.later(hours=1)
+    assert desk.again().outcome == "collected"
+    assert desk.sync().accounts == COUNT
+    assert len(desk.clients()) == COUNT
+    real = {one.told["email"] for one in desk.book.all("contacts") if one.told["account"] == 1}
+    assert desk.contacts()["harbor-foods"] == real
+    # The CRM fails again: what is known of it stays.
+    desk.later(hours=1)
+    mark = desk.state().synced_to
+    desk.fake.fail(path, *[Fault(500)] * 3)
+    assert desk.again().is_stand_in
+    desk.sync()
+    assert desk.state().synced_to == mark
+    assert desk.contacts()["harbor-foods"] == real

@@ -27,11 +27,12 @@ from clientlore.workspace import Workspace
 TENANT = """
 tenant: desk
 name: Desk
+mode: {mode}
 users:
   - {{id: ann, name: Ann Okafor, email: ann@advisors.example}}
   - {{id: bo, name: Bo Lind, email: Bo@advisors.example}}
   - {{id: cy, name: Cy Moor, email: cy@advisors.example}}
-crm: {{provider: {provider}}}
+crm: {{provider: {provider}, on_failure: {on_failure}}}
 {more}
 """
 
@@ -45,6 +46,7 @@ class CrmDesk:
     environment: dict[str, str]
     clock: FrozenClock
     opened: list[Workspace] = field(default_factory=list)
+    mode: str = "live"
 
     @property
     def book(self) -> Book:
@@ -70,7 +72,9 @@ class CrmDesk:
         }
         workspace = Workspace.open(load_settings(environment, start=self.folder), clock=self.clock)
         self.opened.append(workspace)
-        put_tenant(workspace, TENANT.format(provider=provider, more=more))
+        on_failure = "skip" if self.mode == "live" else "mock"
+        text = TENANT.format(mode=self.mode, provider=provider, on_failure=on_failure, more=more)
+        put_tenant(workspace, text)
         return workspace
 
     def collect(

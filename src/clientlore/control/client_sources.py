@@ -49,8 +49,10 @@ def follow_clients(connection: Connection, audit: Audit, tenant: Tenant) -> None
         for client in clients.clients_of(connection, tenant.tenant_id)
         for source in search_sources(client, entries)
     }
-    for source in wanted.values():
-        sources.put_source(connection, audit, source)
-    for source in sources.sources_of(connection, tenant.tenant_id):
+    there = {s.source_id: s for s in sources.sources_of(connection, tenant.tenant_id)}
+    for source_id, source in wanted.items():
+        if there.get(source_id) != source:
+            sources.put_source(connection, audit, source)
+    for source in there.values():
         if source.location == _LOCATION and source.source_id not in wanted:
             sources.put_source(connection, audit, replace(source, is_active=False))

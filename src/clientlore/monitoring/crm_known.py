@@ -7,7 +7,7 @@ folded from every collection there was, so that nothing depends on whether an ea
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -56,9 +56,11 @@ def known_by(
         states: How far each source was read, and up to when each export was brought in.
     """
     folded = [s for s in sources if s.kind in KINDS and _is_incremental(s)]
+    speak_for_themselves = set()
     for source in folded:
         known = _fold(lake, tenant, source, states.get(source.source_id, SourceState()))
         if known.accounts or known.complete:
+            speak_for_themselves.add(source.source_id)
             yield known
     rows = lake.collect(
         raw.CRM_ACCOUNTS, lake.scan(raw.CRM_ACCOUNTS, [tenant.tenant_id], [day])
@@ -72,9 +74,11 @@ def known_by(
     for (source_id,), accounts in newest.group_by("source_id", maintain_order=True):
         known = _export(str(source_id), accounts)
         state = states.get(known.source_id, SourceState())
-        # What stands in for a CRM that tells changes leaves no mark: the mark says how far that one was read.
-        stands_in = any(s.source_id == source_id for s in folded)
-        if stands_in or state.synced_to is None or state.synced_to < accounts["collected_at"][0]:
+        if any(s.source_id == source_id for s in folded):
+            # Made up in place of a CRM that tells changes: no mark, which says how far that one was read.
+            if source_id not in speak_for_themselves:
+                yield replace(known, collected_at=None)
+        elif state.synced_to is None or state.synced_to < accounts["collected_at"][0]:
             yield known
 
 

@@ -7,7 +7,7 @@ as the CRM has it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from clientlore.control import clients, people, sources
 from clientlore.control import tables as t
-from clientlore.control.audit import Audit
+from clientlore.control.audit import Audit, put
 from clientlore.control.client_sources import follow_clients
 from clientlore.control.model import Client, Tenant
 from clientlore.control.quarantine import Reject
@@ -36,87 +36,134 @@ class Synced:
     rejects: tuple[Reject, ...] = ()
 
 
+BATCH = 500
+"""Rows of one transaction: others write in between."""
+
+
 def sync_accounts(ctx: RunContext, tenant: Tenant, day: date) -> Synced:
     """Brings the control plane to what the CRM says, and the sources of news to the clients that come of it.
 
     A day that is made again later changes nothing: an export is brought in once, and a fold is the same whichever
-    day asks for it.
+    day asks for it. What is interrupted is done again as a whole by the next run.
     """
     workspace = ctx.workspace
-    audit = ctx.audit("the CRM says so")
-    total = Synced()
     with workspace.control.read() as connection:
         asked = sources.sources_of(connection, tenant.tenant_id)
         states = sources.states_of(connection, tenant.tenant_id)
-    found = list(known_by(workspace.lake, tenant, day, asked, states))
-    if not found:
-        return total
-    with workspace.control.write() as connection:
-        for known in found:
-            synced = _sync(connection, audit, tenant, known, day)
+    total = Synced()
+    for known in known_by(workspace.lake, tenant, day, asked, states):
+        synced = _Sync(ctx, tenant, known).bring_in(day)
+        total = Synced(
+            total.accounts + synced.accounts,
+            total.created + synced.created,
+            total.rejects + synced.rejects,
+        )
+    return total
+
+
+class _Sync:
+    """One CRM on its way into the control plane."""
+
+    def __init__(self, ctx: RunContext, tenant: Tenant, known: Known) -> None:
+        self._control = ctx.workspace.control
+        self._audit = ctx.audit("the CRM says so")
+        self._tenant = tenant
+        self._known = known
+        tenant_id = tenant.tenant_id
+        with self._control.read() as connection:
+            self._book = _Book(
+                clients.clients_of(connection, tenant_id, active_only=False),
+                {row["account_id"] for row in known.accounts},
+                complete=known.complete,
+            )
+            self._readers = {
+                name.lower(): user.user_id
+                for user in people.users_of(connection, tenant_id)
+                for name in (user.email, user.handle, user.name)
+                if name
+            }
+            self._there = {
+                table: clients.rows_of(connection, table, tenant_id=tenant_id, origin="crm")
+                for table in (t.contacts, t.assignments)
+            }
+        self._unowned: list[Mapping[str, Any]] = []
+        self._kept: dict[sa.Table, set[tuple[str, ...]]] = {
+            t.clients: set(),
+            t.contacts: set(),
+            t.assignments: set(),
+        }
+
+    def bring_in(self, day: date) -> Synced:
+        """Accounts first, then contacts, and at last what is gone; only what differs is written."""
+        known, tenant_id = self._known, self._tenant.tenant_id
+        before = len(self._book)
+        self._each(known.accounts, self._account)
+        self._each(known.contacts, self._contact)
+        with self._control.write() as connection:
+            for table, keep in self._kept.items() if known.complete else ():
+                clients.retire(
+                    connection, self._audit, table, tenant_id=tenant_id, origin="crm", keep=keep
+                )
             if known.collected_at is not None:
                 connection.execute(
                     sa.update(t.source_state)
                     .where(
-                        t.source_state.c.tenant_id == tenant.tenant_id,
+                        t.source_state.c.tenant_id == tenant_id,
                         t.source_state.c.source_id == known.source_id,
                     )
                     .values(synced_to=known.collected_at)
                 )
-            total = Synced(
-                total.accounts + synced.accounts,
-                total.created + synced.created,
-                total.rejects + synced.rejects,
-            )
-        follow_clients(connection, audit, tenant)
-    return total
+            follow_clients(connection, self._audit, self._tenant)
+        # It is said on the day it comes, and looked for again each time.
+        rejects = tuple(_unknown_owner(row) for row in self._unowned if row["day"] == day)
+        return Synced(len(known.accounts), len(self._book) - before, rejects)
 
+    def _each(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        bring_in: Callable[[Connection, Mapping[str, Any]], None],
+    ) -> None:
+        for start in range(0, len(rows), BATCH):
+            with self._control.write() as connection:
+                for row in rows[start : start + BATCH]:
+                    bring_in(connection, row)
 
-def _sync(connection: Connection, audit: Audit, tenant: Tenant, known: Known, day: date) -> Synced:
-    book = _Book(
-        clients.clients_of(connection, tenant.tenant_id, active_only=False),
-        {row["account_id"] for row in known.accounts},
-        complete=known.complete,
-    )
-    before = len(book)
-    readers = {
-        name.lower(): user.user_id
-        for user in people.users_of(connection, tenant.tenant_id)
-        for name in (user.email, user.handle, user.name)
-        if name
-    }
-    kept: dict[sa.Table, set[tuple[str, ...]]] = {
-        t.clients: set(),
-        t.contacts: set(),
-        t.assignments: set(),
-    }
-    rejects: list[Reject] = []
-    for row in known.accounts:
-        client = _put_client(connection, audit, tenant.tenant_id, book, row)
-        kept[t.clients].add((client.client_id,))
+    def _account(self, connection: Connection, row: Mapping[str, Any]) -> None:
+        tenant_id = self._tenant.tenant_id
+        client = _put_client(connection, self._audit, tenant_id, self._book, row)
+        self._kept[t.clients].add((client.client_id,))
         owner = row["owner_email"]
-        if owner and owner in readers:
-            user_id = readers[owner]
-            clients.assign(
-                connection,
-                audit,
-                tenant_id=tenant.tenant_id,
-                client_id=client.client_id,
-                user_id=user_id,
-                origin="crm",
-            )
-            kept[t.assignments].add((client.client_id, user_id))
-        elif (owner or row["owner_id"]) and row["day"] == day:
-            # It is said on the day it comes, and looked for again each time.
-            rejects.append(_unknown_owner(row))
-    for row in known.contacts:
-        contact_id = _put_contact(connection, audit, book.by_id[row["account_id"]], row)
-        kept[t.contacts].add((contact_id,))
-    for table, keep in kept.items() if known.complete else ():
-        clients.retire(
-            connection, audit, table, tenant_id=tenant.tenant_id, origin="crm", keep=keep
+        if owner and owner in self._readers:
+            key = (client.client_id, self._readers[owner])
+            if key not in self._there[t.assignments]:
+                clients.assign(
+                    connection,
+                    self._audit,
+                    tenant_id=tenant_id,
+                    client_id=key[0],
+                    user_id=key[1],
+                    origin="crm",
+                )
+            self._kept[t.assignments].add(key)
+        elif owner or row["owner_id"]:
+            self._unowned.append(row)
+
+    def _contact(self, connection: Connection, row: Mapping[str, Any]) -> None:
+        client = self._book.by_id[row["account_id"]]
+        contact = clients.contact_row(
+            tenant_id=client.tenant_id,
+            client_id=client.client_id,
+            name=row["name"],
+            email=row["email"],
+            phone_number=row["phone"],
+            relationship_type=row["role"],
+            external_id=row["contact_id"],
+            origin="crm",
         )
-    return Synced(len(known.accounts), len(book) - before, tuple(rejects))
+        there = self._there[t.contacts].get((contact["contact_id"],))
+        if there is None or any(there[name] != value for name, value in contact.items()):
+            put(connection, self._audit, t.contacts, contact)
+        self._kept[t.contacts].add((contact["contact_id"],))
 
 
 class _Book:
@@ -182,26 +229,10 @@ def _put_client(
         client = replace(_new_client(tenant_id, row, set()), client_id=found.client_id)
     else:
         client = replace(found, external_id=row["account_id"])
-    clients.put_client(connection, audit, client)
+    if client != found:
+        clients.put_client(connection, audit, client)
     book.note(row["account_id"], client)
     return client
-
-
-def _put_contact(
-    connection: Connection, audit: Audit, client: Client, row: Mapping[str, Any]
-) -> str:
-    return clients.put_contact(
-        connection,
-        audit,
-        tenant_id=client.tenant_id,
-        client_id=client.client_id,
-        name=row["name"],
-        email=row["email"],
-        phone_number=row["phone"],
-        relationship_type=row["role"],
-        external_id=row["contact_id"],
-        origin="crm",
-    )
 
 
 def _unknown_owner(row: Mapping[str, Any]) -> Reject:
