@@ -23,6 +23,7 @@ _COMMANDS: Mapping[str, str] = {
     "doctor": "doctor:doctor",
     "providers": "providers:providers",
     "collect": "providers:collect",
+    "crm": "crm:crm",
     "fake-providers": "providers:fake_providers",
     "digest": "reading:digest",
     "search": "reading:search",

@@ -148,21 +148,28 @@ def fake_providers(port: int, seed: int) -> None:
     """Serves fakes of every provider until Ctrl-C, to try things with no account.
 
     Prints the variables that send Clientlore to them: put them into the shell, or into the .env file, of what you try.
+    Salesforce is asked over TLS, at the port after that one, with a certificate that ends with this command.
     """
+    import tempfile
     import threading
+    from pathlib import Path
 
     from clientlore.testing.fakes import every
-    from clientlore.testing.fakes.serving import Fake, serving
+    from clientlore.testing.fakes.serving import Fake
 
     try:
-        parts = every.parts()
-    except ImportError:
+        import starlette  # noqa: F401 - whether they are there
+        import trustme  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
         raise ConfigurationError(
-            "The fakes need Starlette and uvicorn, which are not installed",
-            "Install clientlore[fakes].",
+            f"The fakes need {error.name}, which is not installed", "Install clientlore[fakes]."
         ) from None
-    with serving(Fake(seed=seed), parts, port=port) as address:
-        for name, value in sorted(every.environment(address).items()):
+    with (
+        tempfile.TemporaryDirectory(prefix="clientlore-fakes-") as folder,
+        every.served(Fake(seed=seed), Path(folder), port=port) as environment,
+    ):
+        for name, value in sorted(environment.items()):
             click.echo(f"export {name}='{value}'")
-        click.echo(f"# Serving on {address} until Ctrl-C.", err=True)
+        click.echo("# Serving until Ctrl-C.", err=True)
         threading.Event().wait()

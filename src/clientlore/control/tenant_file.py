@@ -51,7 +51,7 @@ class TenantFile(Strict):
         clients: The companies that are watched; those put in with `clientlore client add` need not stand here.
         feeds: Feeds that speak about many clients.
         search: Providers that are asked about each client.
-        crm: A CRM as files.
+        crm: A CRM, asked or as files.
         judge: Who judges relevance.
         schedules: When to look for news.
     """

@@ -45,7 +45,7 @@ class SourceOutcome:
 async def ask_all(ctx: RunContext, asks: Sequence[Ask]) -> list[SourceOutcome]:
     """Asks the sources side by side; never raises for one source's trouble."""
     settings = ctx.workspace.settings
-    async with open_client(settings.http_timeout_seconds) as client:
+    async with open_client(settings.http_timeout_seconds, settings.ca_path) as client:
         http = Http(
             client,
             clock=ctx.workspace.clock,

@@ -14,7 +14,6 @@ from clientlore.errors import BadDataError, NotFoundError
 from clientlore.ids import stable_id
 from clientlore.monitoring import raw
 from clientlore.monitoring.asking import parse
-from clientlore.providers.base import Parsed
 from clientlore.run_context import RunContext
 from clientlore.workspace import Workspace
 
@@ -119,20 +118,9 @@ def _read(
         for reject in parsed.as_rejects(response_id, row["source_id"])
         if position < 0 or reject.reference == row["reference"]
     ]
-    found = _at(parsed, position)
+    found = parsed if position < 0 else parsed.at(position)
     if not found.count:
         return 0, rejects
     # Under an id made from what it holds: the same replay done twice adds nothing.
     again = replace(batch, batch_id=f"{batch.batch_id}-again-{stable_id(row['reference'], size=4)}")
     return raw.store_rows(workspace.lake, again, [(response, found)], of=batch), rejects
-
-
-def _at(parsed: Parsed, position: int) -> Parsed:
-    """What stands at a position of a response; all of it for -1."""
-    if position < 0:
-        return parsed
-    return Parsed(
-        items=tuple(x for x in parsed.items if x.position == position),
-        accounts=tuple(x for x in parsed.accounts if x.position == position),
-        activities=tuple(x for x in parsed.activities if x.position == position),
-    )

@@ -6,13 +6,12 @@ Clock, sleep and randomness are injected, so that a test of an hour of waiting t
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +28,7 @@ from clientlore.errors import (
     RetriableError,
 )
 from clientlore.providers.limits import IN_QUEUE, Allowance, Limits, retry_after, windows
+from clientlore.providers.trust import trusted
 
 USER_AGENT = f"Clientlore/{__version__}"
 BASE_DELAY = 0.5
@@ -346,22 +346,20 @@ class Http:
         return PermanentError(where, hint)
 
 
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """The certificates that are trusted, read once: it costs more than most of what is then asked."""
-    return httpx.create_ssl_context()
-
-
-def open_client(timeout: float, **options: Any) -> httpx.AsyncClient:
+def open_client(timeout: float, ca: Path | None = None, **options: Any) -> httpx.AsyncClient:
     """The client behind `Http`: pooled, trusting the proxies of the environment.
 
     What it would log of its own are addresses, which may hold a key. How many connections there are is bounded by
-    `Http`, where waiting for one does not count as the server's silence.
+    `Http`, where waiting for one does not count as the server's silence. `ca` is a file of certificates that are
+    trusted besides the usual ones.
+
+    Raises:
+        ConfigurationError: That file cannot be read.
     """
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return httpx.AsyncClient(
-        verify=_trusted(),
+        verify=trusted(ca),
         timeout=timeout,
         max_redirects=5,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),

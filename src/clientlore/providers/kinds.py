@@ -45,6 +45,7 @@ class Kind:
         title: Its name for people.
         needs: Environment variables without which it cannot be asked.
         terms: On what terms it gives; None for what is the tenant's own.
+        incremental: It tells what has changed since it was last read, not all there is each time.
         ends: Says until when the provider exists, where that is known.
     """
 
@@ -54,4 +55,5 @@ class Kind:
     title: str = ""
     needs: tuple[str, ...] = ()
     terms: Terms | None = None
+    incremental: bool = False
     ends: str | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from clientlore.control import clients, sources, tenants
-from clientlore.control.apply import search_sources
+from clientlore.control.client_sources import search_sources
 from clientlore.control.model import Client, Source, SourceState, Tenant
 from clientlore.control.search_entry import SearchEntry
 from clientlore.errors import ConfigurationError
@@ -104,12 +103,13 @@ def _is_set(settings: Settings, variable: str) -> bool:
 
 
 def _elsewhere(settings: Settings, name: str) -> tuple[str, ...]:
-    usual: Mapping[str, Any] = {n: f.default for n, f in type(settings.search).model_fields.items()}
+    stem = name.removesuffix("_accounts").removesuffix("_activities")
+    bases = {f"{stem}_base", f"{stem}_data_base", f"{stem}_www_base"}
     return tuple(
         str(value)
-        for field, value in settings.search.model_dump().items()
-        if field in {f"{name}_base", f"{name}_data_base", f"{name}_www_base"}
-        and value != usual[field]
+        for part in (settings.search, settings.crm)
+        for field, value in part.model_dump(include=bases).items()
+        if value != type(part).model_fields[field].default
     )
 
 
