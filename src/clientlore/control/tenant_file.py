@@ -47,6 +47,7 @@ class TenantFile(Strict):
         memory_threshold: From this score on, an event is remembered.
         max_age_days: News published longer ago is not mailed; none: no limit.
         mail_horizon_days: How many days back late news may still enter a digest.
+        quiet_after_days: After how many days without an event about a client somebody is told.
         users: The people who read.
         clients: The companies that are watched; those put in with `clientlore client add` need not stand here.
         feeds: Feeds that speak about many clients.
@@ -64,6 +65,7 @@ class TenantFile(Strict):
     memory_threshold: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     max_age_days: Annotated[int, Field(ge=1)] | None = None
     mail_horizon_days: Annotated[int, Field(ge=1, le=366)] = 31
+    quiet_after_days: Annotated[int, Field(ge=1, le=366)] = 14
     users: tuple[UserEntry, ...] = ()
     clients: tuple[ClientEntry, ...] = ()
     feeds: tuple[FeedEntry, ...] = ()

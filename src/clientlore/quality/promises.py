@@ -186,6 +186,34 @@ def members_have_events(
     )
 
 
+def clients_heard(
+    quiet: Mapping[str, Sequence[str]], silent: Mapping[str, Sequence[str]]
+) -> CheckOutcome:
+    """Something was heard of every client within its tenant's time.
+
+    Args:
+        quiet: Clients by tenant whose sources answered and had no results.
+        silent: Clients by tenant whose sources did not answer in all that time.
+    """
+
+    def told(found: Mapping[str, Sequence[str]]) -> str:
+        return "; ".join(f"'{tenant}': {', '.join(ids)}" for tenant, ids in found.items())
+
+    parts = []
+    if quiet:
+        parts.append(f"no results (look at names, aliases and exclusions): {told(quiet)}")
+    if silent:
+        parts.append(f"no answer (`clientlore status` says why): {told(silent)}")
+    return CheckOutcome(
+        "clients_heard",
+        passed=not parts,
+        description=("nothing is heard of some clients; " + "; ".join(parts))[:1_000]
+        if parts
+        else "something was heard of every client",
+        details={"no_results": dict(quiet), "no_answer": dict(silent)},
+    )
+
+
 def index_is_whole(duplicates: dict[str, list[str]], behind: dict[str, int]) -> CheckOutcome:
     """The memory index has every key once and has caught up with the log."""
     twice = {tenant: len(ids) for tenant, ids in duplicates.items() if ids}

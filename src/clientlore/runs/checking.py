@@ -14,6 +14,7 @@ from clientlore.digests.matches import MATCHES
 from clientlore.errors import ClientloreError
 from clientlore.memory.store import MemoryStore
 from clientlore.monitoring.events import EVENTS, MEMBERS
+from clientlore.monitoring.quiet import quiet_clients
 from clientlore.monitoring.raw import CRM_ACCOUNTS, CRM_ACTIVITIES, SEARCH_RESULTS
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.quality import promises, shapes
@@ -123,6 +124,33 @@ def _models_in_time(asked: Asked) -> CheckOutcome:
     return promises.models_in_time(p95, PROMISED_MS)
 
 
+def _clients_heard(asked: Asked) -> CheckOutcome:
+    ids = set(asked.ids)
+    with asked.ctx.workspace.control.read() as connection:
+        found = [
+            one
+            for tenant in asked.tenants
+            if tenant.tenant_id in ids
+            for one in quiet_clients(asked.ctx.workspace.lake, connection, tenant, max(asked.days))
+        ]
+    return promises.clients_heard(
+        *(
+            {
+                x: told
+                for x in sorted(ids)
+                if (
+                    told := [
+                        one.client_id
+                        for one in found
+                        if one.tenant_id == x and one.answered is answered
+                    ]
+                )
+            }
+            for answered in (True, False)
+        )
+    )
+
+
 def _members_have_events(asked: Asked) -> CheckOutcome:
     return promises.members_have_events(
         asked.ctx.workspace.lake, MEMBERS, EVENTS, asked.ids, asked.days
@@ -196,6 +224,12 @@ CHECKS: Mapping[str, tuple[Declared, ...]] = {
             False,
             "Models answered 95 % of their calls within two seconds.",
             _models_in_time,
+        ),
+        Declared(
+            "clients_heard",
+            False,
+            "Something was heard of every client within `quiet_after_days`.",
+            _clients_heard,
         ),
         _DONE,
     ),

@@ -17,7 +17,9 @@ from clientlore.control.model import Tenant
 from clientlore.control.rows import dump
 from clientlore.control.schedules import schedules_of
 from clientlore.delivery.outbox import counts_by_state
+from clientlore.errors import StoreError
 from clientlore.monitoring.events import EVENTS, IDENTITY_DAYS
+from clientlore.monitoring.quiet import quiet_clients
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.runs.orchestrator import OrchestratorStatus
 from clientlore.workspace import Workspace
@@ -28,6 +30,10 @@ SILENCE = timedelta(days=1, hours=6)
 
 OVERDUE = timedelta(minutes=15)
 """How late a schedule may be before somebody is told."""
+
+
+NAMED = 5
+"""How many clients a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,10 @@ def standing(workspace: Workspace, orchestrator: OrchestratorStatus) -> Standing
             sa.select(sa.func.count()).where(t.fires.c.state.in_(("due", "dispatched", "claimed")))
         ).scalar_one()
         found = Standing(
-            tenants=[_tenant(connection, x, now.date()) for x in tenants.all_tenants(connection)],
+            tenants=[
+                _tenant(workspace, connection, x, now.date())
+                for x in tenants.all_tenants(connection)
+            ],
             schedules=[dump(s) for s in schedules_of(connection)],
             runs=runs.recent_runs(connection),
             outbox=counts_by_state(connection),
@@ -78,7 +87,24 @@ def standing(workspace: Workspace, orchestrator: OrchestratorStatus) -> Standing
     return found
 
 
-def _tenant(connection: Connection, tenant: Tenant, today: date) -> dict[str, Any]:
+def _quiet(
+    workspace: Workspace, connection: Connection, tenant: Tenant, newest: date | None
+) -> list[dict[str, Any]]:
+    """Clients of which nothing is heard. Files that cannot be read are for `doctor` to name."""
+    if newest is None:
+        return []
+    try:
+        found = quiet_clients(workspace.lake, connection, tenant, newest)
+    except StoreError:
+        return []
+    return [
+        {"client_id": one.client_id, "days": one.days, "answered": one.answered} for one in found
+    ]
+
+
+def _tenant(
+    workspace: Workspace, connection: Connection, tenant: Tenant, today: date
+) -> dict[str, Any]:
     failing = sa.select(t.source_state, t.sources.c.client_id).join(
         t.sources,
         sa.and_(
@@ -139,6 +165,7 @@ def _tenant(connection: Connection, tenant: Tenant, today: date) -> dict[str, An
             }
             for row in rows
         ],
+        "quiet": _quiet(workspace, connection, tenant, newest),
         "unscored": sum(int(counts.get("unscored", 0)) for counts in counted),
         "spent_today": [
             {
@@ -188,6 +215,15 @@ def _tenant_attention(tenant: dict[str, Any], scheduled: set[str], now: datetime
         yield f"tenant '{name}' is held: {tenant['held_reason']}"
     if tenant["failing"]:
         yield f"{len(tenant['failing'])} of {tenant['sources']} sources of '{name}' give no answer"
+    for answered, what in ((True, "no results"), (False, "no answer")):
+        quiet = [q for q in tenant["quiet"] if q["answered"] is answered]
+        if quiet:
+            named = ", ".join(q["client_id"] for q in quiet[:NAMED])
+            more = f" and {len(quiet) - NAMED} more" if len(quiet) > NAMED else ""
+            yield (
+                f"{what} for {quiet[0]['days']} days about {named}{more} of '{name}'"
+                + ("; look at names, aliases and exclusions" if answered else "")
+            )
     if tenant["unscored"]:
         yield (
             f"{tenant['unscored']} judgements for '{name}' wait for the budget of a later day: raise it under "
