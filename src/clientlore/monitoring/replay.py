@@ -73,15 +73,21 @@ def replay(
     return Replayed(tuple(row["quarantine_id"] for row in chosen), read, tuple(days))
 
 
+def named_response(reference: str) -> tuple[str, int] | None:
+    """The response that a reference points at and the place in it; None for what is no response."""
+    match = _RESPONSE.match(reference)
+    return None if match is None else (match[1], int(match[2]))
+
+
 def _again(ctx: RunContext, audit: Audit, row: dict[str, Any]) -> int:
     """Reads one thing again; returns how many rows could be used.
 
     What lies in the rows themselves is judged anew when the day is made again.
     """
-    match = _RESPONSE.match(row["reference"])
+    named = named_response(row["reference"])
     read, rejects = 0, None
-    if match is not None and row["stage"] in _TABLES:
-        read, rejects = _read(ctx, row, match[1], int(match[2]))
+    if named is not None and row["stage"] in _TABLES:
+        read, rejects = _read(ctx, row, *named)
     now = ctx.workspace.clock.now()
     with ctx.workspace.control.write() as connection:
         quarantine.mark_replayed(connection, audit, [row["quarantine_id"]])
