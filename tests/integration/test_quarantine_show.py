@@ -13,8 +13,9 @@ from clientlore.control import quarantine
 from clientlore.errors import NotFoundError
 from clientlore.monitoring import raw
 from clientlore.monitoring.set_aside import find
-from clientlore.run_context import Scope
+from clientlore.run_context import RunContext, Scope
 from clientlore.runs.orchestrator import InlineOrchestrator, RunRequest
+from clientlore.runs.stages import run_stage
 from clientlore.testing.feeds import Answer, FeedServer
 from clientlore.testing.workspaces import put_tenant
 from clientlore.workspace import Workspace
@@ -110,10 +111,6 @@ def test_a_row_that_is_no_answer_of_a_source_is_shown_as_it_lies_in_the_lake(
     day = workspace.clock.now().date()
     made_up = {"tenant_id": "desk", "item_id": "i1", "title": "Invented", "source_mode": "mock"}
     stamp = {
-        "provider": "rss",
-        "request": "{}",
-        "content_hash": "c",
-        "fetched_at": workspace.clock.now(),
         "batch_id": "b",
         "response_id": "r",
         "position": 0,
@@ -121,7 +118,8 @@ def test_a_row_that_is_no_answer_of_a_source_is_shown_as_it_lies_in_the_lake(
     }
     frame = raw.SEARCH_RESULTS.frame([{**made_up, **stamp, "day": day}])
     workspace.lake.append_raw(raw.SEARCH_RESULTS, "desk", day, "b", frame)
-    InlineOrchestrator(workspace).launch(RunRequest(day, day, Scope(collect=False)))
+    for stage in ("core/config_snapshot", "core/events"):
+        run_stage(RunContext(workspace), stage, [day])
     with workspace.control.read() as connection:
         (listed,), _ = quarantine.listed(connection)
     found = find(workspace, listed["quarantine_id"])

@@ -79,7 +79,7 @@ def _standing(
         title=kind.title or name.replace("_", " "),
         mode="mock" if name == kind.stand_in else "live",
         table=kind.table,
-        missing=tuple(v for v in kind.needs if not _is_set(workspace.settings, v)),
+        missing=tuple(v for v in kind.needs if not is_set(workspace.settings, v)),
         elsewhere=_elsewhere(workspace.settings, name),
         sources=len(used),
         failing=len(failing),
@@ -92,7 +92,8 @@ def _standing(
     )
 
 
-def _is_set(settings: Settings, variable: str) -> bool:
+def is_set(settings: Settings, variable: str) -> bool:
+    """Whether an environment variable has a value, by the name that people know."""
     path = VARIABLES.get(variable)
     if path is None:
         # A provider of another package reads its own.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
+from clientlore.testing.fakes import anthropic, openai
 from clientlore.testing.fakes.news import CONTACT, ENGINE, KEY
 from clientlore.testing.fakes.serving import Part
 
@@ -19,16 +20,27 @@ SEARCH: Mapping[str, tuple[str, ...]] = {
     "google_news": ("GOOGLE_NEWS_BASE",),
     "google_search": ("GOOGLE_SEARCH_API_BASE", "GOOGLE_SEARCH_API_KEY"),
 }
+MODELS = ("openai", "anthropic")
+EMBEDDING_MODEL = "text-embedding-3-small"
 
 
 def parts() -> list[Part]:
     """The parts of the application, one of each provider."""
-    return [import_module(f"clientlore.testing.fakes.{name}").routes for name in SEARCH]
+    names = (*SEARCH, *MODELS)
+    return [import_module(f"clientlore.testing.fakes.{name}").routes for name in names]
 
 
 def environment(address: str) -> dict[str, str]:
-    """Variables that send every search provider to the fakes at an address, with the keys they take."""
-    made = {"SEC_EDGAR_CONTACT": CONTACT, "GOOGLE_SEARCH_ENGINE_ID": ENGINE}
+    """Variables that send every provider of news, judge and embedder to the fakes, with the keys they take."""
+    made = {
+        "SEC_EDGAR_CONTACT": CONTACT,
+        "GOOGLE_SEARCH_ENGINE_ID": ENGINE,
+        "OPENAI_API_BASE": f"{address}{openai.PREFIX}/v1",
+        "OPENAI_API_KEY": openai.KEY,
+        "ANTHROPIC_API_BASE": f"{address}{anthropic.PREFIX}",
+        "ANTHROPIC_API_KEY": anthropic.KEY,
+        "EMBEDDING_MODEL": EMBEDDING_MODEL,
+    }
     for name, variables in SEARCH.items():
         for variable in variables:
             made[variable] = KEY if variable.endswith("KEY") else f"{address}/{name}"
