@@ -13,8 +13,10 @@ from typing import Literal
 
 from clientlore.control.model import Source, SourceState
 from clientlore.errors import BadDataError, ProviderError, RetriableError
+from clientlore.monitoring.metering import Meters
 from clientlore.providers.base import Ask, Fetched, Parsed, Provider, Response
 from clientlore.providers.http import Http, open_client
+from clientlore.providers.limits import IN_BUDGET
 from clientlore.providers.registry import kind_of
 from clientlore.run_context import RunContext
 
@@ -54,10 +56,14 @@ async def ask_all(ctx: RunContext, asks: Sequence[Ask]) -> list[SourceOutcome]:
             attempts=settings.http_attempts,
             limits=ctx.workspace.providers.limits,
         )
-        return list(await asyncio.gather(*(_ask(ctx, ask, http) for ask in asks)))
+        meters = Meters(ctx.workspace, asks)
+        try:
+            return list(await asyncio.gather(*(_ask(ctx, ask, http, meters) for ask in asks)))
+        finally:
+            meters.close()
 
 
-async def _ask(ctx: RunContext, ask: Ask, http: Http) -> SourceOutcome:
+async def _ask(ctx: RunContext, ask: Ask, http: Http, meters: Meters) -> SourceOutcome:
     started = time.perf_counter()
     now = ctx.workspace.clock.now()
     if ask.state.not_before is not None and now < ask.state.not_before:
@@ -67,11 +73,15 @@ async def _ask(ctx: RunContext, ask: Ask, http: Http) -> SourceOutcome:
         )
     provider = ctx.workspace.providers.get(ask.source.kind)
     try:
-        fetched = await provider.fetch(ask, http)
+        fetched = await provider.fetch(ask, http.metered(meters.of(ask)))
         outcome = _read(ctx, ask, fetched)
         if fetched.fault is not None:
             outcome = _cut_short(ask, outcome, fetched.fault, now)
     except ProviderError as error:
+        if error.detail == IN_BUDGET:
+            return SourceOutcome(
+                ask.source, "skipped", ask.state, error_kind=IN_BUDGET, error=str(error)
+            )
         outcome = _failure(ask, error, now)
         if ask.source.on_failure == "mock":
             outcome = await _made_up(ctx, ask, http, outcome)
@@ -147,7 +157,8 @@ def _failure(ask: Ask, error: ProviderError, now: datetime) -> SourceOutcome:
     if isinstance(error, RetriableError) and error.retry_after:
         pause = min(error.retry_after, LONGEST_PAUSE.total_seconds())
         state = replace(state, not_before=now + timedelta(seconds=pause))
-    return SourceOutcome(ask.source, "failed", state, error_kind=error.kind, error=str(error))
+    kind = IN_BUDGET if error.detail == IN_BUDGET else error.kind
+    return SourceOutcome(ask.source, "failed", state, error_kind=kind, error=str(error))
 
 
 def _cut_short(

@@ -146,6 +146,23 @@ def all_judged(waiting: Mapping[str, int]) -> CheckOutcome:
     )
 
 
+def all_asked(waiting: Mapping[str, int]) -> CheckOutcome:
+    """No source waits for a budget.
+
+    Args:
+        waiting: How many sources were not asked to the end, by tenant.
+    """
+    told = "; ".join(f"{count} of '{tenant}'" for tenant, count in sorted(waiting.items()))
+    return CheckOutcome(
+        "all_asked",
+        passed=not waiting,
+        description=f"sources wait for the budget of a later day: {told}"
+        if waiting
+        else "every source was asked",
+        details={"waiting": dict(waiting)},
+    )
+
+
 def models_in_time(p95_ms: Mapping[str, float], promised_ms: int) -> CheckOutcome:
     """Models answered 95 % of their calls within the promised time.
 

@@ -8,7 +8,7 @@ from datetime import date
 
 import polars as pl
 
-from clientlore.control import tenants
+from clientlore.control import sources, tenants
 from clientlore.control.model import Tenant
 from clientlore.digests.matches import MATCHES
 from clientlore.errors import ClientloreError
@@ -74,6 +74,12 @@ def _sources_answered(asked: Asked) -> CheckOutcome:
         return promises.sources_answered(
             connection, [x.tenant_id for x in asked.tenants], asked.days
         )
+
+
+def _all_asked(asked: Asked) -> CheckOutcome:
+    ids = [x.tenant_id for x in asked.tenants]
+    with asked.ctx.workspace.control.read() as connection:
+        return promises.all_asked(sources.waiting_for_budget(connection, ids, asked.days))
 
 
 def _mock_found(asked: Asked) -> CheckOutcome:
@@ -197,7 +203,12 @@ CHECKS: Mapping[str, tuple[Declared, ...]] = {
     CRM_ACCOUNTS.key: (_ANSWERED, _DONE),
     "core/config_snapshot": (_DONE,),
     CRM_ACTIVITIES.key: (_ANSWERED, _DONE),
-    SEARCH_RESULTS.key: (_shaped(SEARCH_RESULTS), _ANSWERED, _DONE),
+    SEARCH_RESULTS.key: (
+        _shaped(SEARCH_RESULTS),
+        _ANSWERED,
+        Declared("all_asked", False, "No source waits for the budget of a later day.", _all_asked),
+        _DONE,
+    ),
     EVENTS.key: (
         Declared(
             "no_mock_in_live",

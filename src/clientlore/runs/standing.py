@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from clientlore.control import budgets, ledger, quarantine, runs, tenants
+from clientlore.control import budgets, ledger, quarantine, runs, sources, tenants
 from clientlore.control import tables as t
 from clientlore.control.alerts import recent_alerts
 from clientlore.control.model import Tenant
@@ -125,7 +125,7 @@ def _tenant(
         .order_by(t.collections.c.day)
     )
     kinds = {row.source_id: row.error_kind for row in told}
-    sources = connection.execute(
+    in_use = connection.execute(
         sa.select(sa.func.count()).where(
             t.sources.c.tenant_id == tenant.tenant_id, t.sources.c.is_active
         )
@@ -153,7 +153,7 @@ def _tenant(
         "held_reason": tenant.held_reason,
         "newest_day": newest,
         "last_heard_at": heard,
-        "sources": int(sources),
+        "sources": int(in_use),
         "failing": [
             {
                 "source_id": row["source_id"],
@@ -166,6 +166,9 @@ def _tenant(
             for row in rows
         ],
         "quiet": _quiet(workspace, connection, tenant, newest),
+        "unasked": sources.waiting_for_budget(connection, [tenant.tenant_id], [today]).get(
+            tenant.tenant_id, 0
+        ),
         "unscored": sum(int(counts.get("unscored", 0)) for counts in counted),
         "spent_today": [
             {
@@ -224,6 +227,11 @@ def _tenant_attention(tenant: dict[str, Any], scheduled: set[str], now: datetime
                 f"{what} for {quiet[0]['days']} days about {named}{more} of '{name}'"
                 + ("; look at names, aliases and exclusions" if answered else "")
             )
+    if tenant["unasked"]:
+        yield (
+            f"{tenant['unasked']} sources of '{name}' wait for the budget of a later day: raise it under `search` in "
+            "the tenant file, or wait"
+        )
     if tenant["unscored"]:
         yield (
             f"{tenant['unscored']} judgements for '{name}' wait for the budget of a later day: raise it under "

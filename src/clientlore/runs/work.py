@@ -29,6 +29,7 @@ from clientlore.runs import judging
 from clientlore.runs.exports import export_tenant
 from clientlore.runs.report import Work
 from clientlore.runs.tables import CONFIG_SNAPSHOT, RUN_LEDGER, run_ledger_of
+from clientlore.runs.waiting import note_waiting
 from clientlore.storage.lake import Table
 
 
@@ -328,7 +329,7 @@ def _collected(
         counts={**collected.counts(), "stand_ins": stand_ins, "healed": collected.healed, **extra},
         state=state,  # type: ignore[arg-type]
         error=error,
-        notes=(*notes, *_drift(collected)),
+        notes=(*notes, *note_waiting(ctx, tenant, day, collected.waiting), *_drift(collected)),
     )
 
 
