@@ -113,6 +113,7 @@ def _tenant(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
         "alert_email": wanted.alert_email,
         **({"search": [entry.model_dump() for entry in wanted.search]} if wanted.search else {}),
         **wanted.judge.settings(),
+        **wanted.embeddings.settings(),
     }
     tenants.put_tenant(
         connection,

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from clientlore.control.embedding_entry import EmbeddingsEntry
 from clientlore.control.judge_entry import JudgeEntry
 from clientlore.control.schedules import WEEKDAYS
 from clientlore.control.search_entry import SearchEntry
@@ -54,6 +55,7 @@ class TenantFile(Strict):
         search: Providers that are asked about each client.
         crm: A CRM as files.
         judge: Who judges relevance.
+        embeddings: What search by meaning may cost.
         schedules: When to look for news.
     """
 
@@ -72,6 +74,7 @@ class TenantFile(Strict):
     search: tuple[SearchEntry, ...] = ()
     crm: CrmEntry | None = None
     judge: JudgeEntry = JudgeEntry()
+    embeddings: EmbeddingsEntry = EmbeddingsEntry()
     schedules: tuple[ScheduleEntry, ...] = ()
 
     @model_validator(mode="before")
