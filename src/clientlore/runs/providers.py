@@ -21,6 +21,7 @@ from clientlore.providers.base import Ask
 from clientlore.providers.kinds import Kind, Terms
 from clientlore.providers.registry import KINDS, kind_of
 from clientlore.run_context import RunContext
+from clientlore.runs.allowances import Left
 from clientlore.settings import VARIABLES, Settings
 from clientlore.workspace import Workspace
 
@@ -35,6 +36,8 @@ class Standing:
         sources: How many sources in use ask it.
         failing: How many of these failed when they were last asked.
         error: What the last of those said.
+        left: What is left today to each tenant that limits it.
+        account_left: What it said last is left of the account, where it says so.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Standing:
     error: str | None
     ends: str | None
     terms: Terms | None
+    left: tuple[Left, ...] = ()
+    account_left: int | None = None
 
 
 def standing(workspace: Workspace) -> list[Standing]:
