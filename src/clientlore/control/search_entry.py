@@ -24,6 +24,8 @@ class SearchEntry(Strict):
         country: Only what is of this country, where the provider can tell; two letters.
         budget_calls: At most this many calls on a UTC date, pages and retries among them; none: no limit.
         budget_usd: At most this many dollars, by the price of a call.
+        storage_rights: That the plan with the provider allows keeping what it gives: then nothing of it is taken
+            out or removed.
         accept_terms: That its terms were read and fit, for a provider that asks for it.
     """
 
@@ -33,6 +35,7 @@ class SearchEntry(Strict):
     country: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] | None = None
     budget_calls: Annotated[int, Field(ge=0)] | None = None
     budget_usd: Annotated[float, Field(ge=0)] | None = None
+    storage_rights: bool = False
     accept_terms: bool = False
 
     @field_validator("provider")

@@ -22,14 +22,16 @@ def source_id_for(tenant_id: str, kind: str, location: str, client_id: str | Non
     return f"s-{stable_id(tenant_id, kind, location, client_id, size=8)}"
 
 
-def sources_of(connection: Connection, tenant_id: str) -> list[Source]:
-    """The sources in use by a tenant, by id."""
+def sources_of(connection: Connection, tenant_id: str, *, active_only: bool = True) -> list[Source]:
+    """The sources of a tenant that are in use, or all it ever had, by id."""
     query = (
         sa.select(t.sources)
-        .where(t.sources.c.tenant_id == tenant_id, t.sources.c.is_active)
+        .where(t.sources.c.tenant_id == tenant_id)
         .order_by(t.sources.c.source_id)
     )
-    return load_all(connection, Source, query)
+    return load_all(
+        connection, Source, query.where(t.sources.c.is_active) if active_only else query
+    )
 
 
 def put_source(connection: Connection, audit: Audit, source: Source) -> dict[str, Any]:

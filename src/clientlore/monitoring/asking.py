@@ -18,6 +18,7 @@ from clientlore.providers.base import Ask, Fetched, Parsed, Provider, Response
 from clientlore.providers.http import Http, open_client
 from clientlore.providers.limits import IN_BUDGET
 from clientlore.providers.registry import kind_of
+from clientlore.providers.terms import storable
 from clientlore.run_context import RunContext
 
 Outcome = Literal["collected", "unchanged", "empty", "degraded", "failed", "skipped"]
@@ -95,7 +96,8 @@ def _read(ctx: RunContext, ask: Ask, fetched: Fetched) -> SourceOutcome:
     rejects: list[tuple[Response, int, str, str]] = []
     drift = Counter[str]()
     items, degraded, error, kind, status = 0, None, None, None, None
-    for response in fetched.responses:
+    kind_ = kind_of(ask.source.kind)
+    for response in (storable(kind_, ask.source.options, r) for r in fetched.responses):
         status = response.status
         try:
             parsed = parse(provider, response, ask.day)

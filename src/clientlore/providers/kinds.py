@@ -22,7 +22,8 @@ class Terms:
 
     Attributes:
         may_store_text: Whether more than title, address and date may be kept.
-        keep_days: After how many days what it gave must be gone; None where it does not say.
+        keep_days: After how many days its answers and texts must be gone; None where it does not say. Title,
+            address and date stay, as a reference.
         shown_to: `anyone`, the `tenant` that asked, or its `owner` alone.
         page: Where the terms stand.
         note: What else a reader must know.
@@ -45,6 +46,8 @@ class Kind:
         title: Its name for people.
         needs: Environment variables without which it cannot be asked.
         terms: On what terms it gives; None for what is the tenant's own.
+        text_fields: Fields of its JSON that hold text: emptied before anything is stored, where its terms forbid
+            keeping it.
         ends: Says until when the provider exists, where that is known.
     """
 
@@ -55,3 +58,4 @@ class Kind:
     needs: tuple[str, ...] = ()
     terms: Terms | None = None
     ends: str | None = None
+    text_fields: frozenset[str] = frozenset()

@@ -273,6 +273,7 @@ CHECKS: Mapping[str, tuple[Declared, ...]] = {
         ),
         _DONE,
     ),
+    "out/retention": (_DONE,),
     "out/run_ledger": (_DONE,),
     "out/exports": (_DONE,),
 }

@@ -13,6 +13,7 @@ from clientlore.control.tables.collection import (
     collections,
     quarantine,
     raw_batches,
+    retentions,
     source_state,
     sources,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "provider_spending",
     "quarantine",
     "raw_batches",
+    "retentions",
     "runs",
     "source_state",
     "sources",
