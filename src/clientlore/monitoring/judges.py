@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from random import Random
 
 from clientlore.clock import Clock
+from clientlore.control import clients
 from clientlore.control.budgets import Budget
 from clientlore.control.judge_entry import JudgeEntry, judge_of, limits_of
 from clientlore.control.model import Tenant
@@ -45,6 +46,8 @@ def scorer_for(workspace: Workspace, tenant: Tenant, snapshot: Snapshot) -> Scor
             "Add it to a price table named by CLIENTLORE_PRICES, or give budget_calls instead.",
         )
     budget = Budget(workspace.control, workspace.clock, tenant.tenant_id, model.provider, limits)
+    with workspace.control.read() as connection:
+        contacts = clients.contact_names(connection, tenant.tenant_id)
     pace = _pace(judge.provider, llm.calls_per_minute)
     return LlmScorer(
         workspace.control,
@@ -62,6 +65,7 @@ def scorer_for(workspace: Workspace, tenant: Tenant, snapshot: Snapshot) -> Scor
             judge.batch,
             llm.concurrency,
         ),
+        known_people=(*contacts, *(reader.name for reader in snapshot.readers)),
     )
 
 

@@ -77,6 +77,8 @@ class LlmScorer:
     Args:
         asker: Makes an asker that keeps judgements by the function it is given.
         judge: What the tenant asks for.
+        known_people: Names that are taken out of what is sent, beside those of the client's profile, where the
+            tenant asks for that.
     """
 
     control: ControlPlane
@@ -85,6 +87,7 @@ class LlmScorer:
     model: LanguageModel
     judge: JudgeEntry
     asker: Callable[[Callable[[Sequence[Judgement]], None]], Asker]
+    known_people: Sequence[str] = ()
     report: Report | None = None
     method: str = "llm"
     _rules: RulesScorer = field(default_factory=RulesScorer)
@@ -146,7 +149,7 @@ class LlmScorer:
 
     def _asked(self, row: dict[str, Any], client: Client) -> tuple[Asked, Redaction]:
         people = [str(name) for name in client.profile.get("people", ())]
-        hidden = Redaction(people if self.judge.redact else ())
+        hidden = Redaction((*people, *self.known_people) if self.judge.redact else ())
         shown = hidden.hide if self.judge.redact else str
         profile = {
             "name": client.name,
