@@ -18,11 +18,21 @@ TENANT = """
 tenant: desk
 name: Desk
 judge: {{provider: openai}}
-search: [serper, brave, tavily, newsapi, gdelt, hacker_news, edgar, google_search]
+search: [serper, brave, tavily, newsapi, gdelt, hacker_news, edgar, google_search, vertex_search]
 users: [{{id: ann, name: Ann, email: ann@desk.example}}]
 clients: [{{name: Vela Works, ticker: VELA, owners: [ann], feeds: ['{feed}']}}]
 """
-ASKED = ("serper", "brave", "tavily", "newsapi", "gdelt", "hacker_news", "edgar", "google_search")
+ASKED = (
+    "serper",
+    "brave",
+    "tavily",
+    "newsapi",
+    "gdelt",
+    "hacker_news",
+    "edgar",
+    "google_search",
+    "vertex_search",
+)
 STORY = "Vela Works said it will acquire Oakhurst Group for $90 million"
 Typed = Callable[..., str]
 
@@ -100,6 +110,7 @@ def test_everybody_is_asked_once(desk: Fake, typed: Typed, server: FeedServer) -
         ("TAVILY_API_KEY", "tavily", "no"),
         ("NEWSAPI_KEY", "newsapi", "no"),
         ("GOOGLE_SEARCH_API_KEY", "google_search", "no"),
+        ("VERTEX_SEARCH_API_KEY", "vertex_search", "no"),
         ("OPENAI_API_KEY", "judge openai", "no"),
         ("OPENAI_API_KEY", "embedder", "no"),
         ("ANTHROPIC_API_KEY", "judge anthropic", "note"),

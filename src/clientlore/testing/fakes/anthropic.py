@@ -85,7 +85,9 @@ def _messages(fake: Fake, asked: dict[str, Any]) -> Response:
             "usage": {
                 "input_tokens": tokens_of(user),
                 "cache_creation_input_tokens": 0,
-                "cache_read_input_tokens": sum(tokens_of(s["text"]) for s in asked["system"]),
+                "cache_read_input_tokens": sum(
+                    tokens_of(s["text"]) for s in asked.get("system", ())
+                ),
                 "output_tokens": tokens_of(text),
             },
         },

@@ -19,7 +19,12 @@ SEARCH: Mapping[str, tuple[str, ...]] = {
     "edgar": ("SEC_EDGAR_DATA_BASE", "SEC_EDGAR_WWW_BASE"),
     "google_news": ("GOOGLE_NEWS_BASE",),
     "google_search": ("GOOGLE_SEARCH_API_BASE", "GOOGLE_SEARCH_API_KEY"),
+    "vertex_search": ("VERTEX_SEARCH_API_BASE", "VERTEX_SEARCH_API_KEY"),
 }
+VERTEX_CONFIG = (
+    "projects/example/locations/global/collections/default_collection/engines/site"
+    "/servingConfigs/default_search"
+)
 MODELS = ("openai", "anthropic")
 EMBEDDING_MODEL = "text-embedding-3-small"
 
@@ -35,6 +40,7 @@ def environment(address: str) -> dict[str, str]:
     made = {
         "SEC_EDGAR_CONTACT": CONTACT,
         "GOOGLE_SEARCH_ENGINE_ID": ENGINE,
+        "VERTEX_SEARCH_SERVING_CONFIG": VERTEX_CONFIG,
         "OPENAI_API_BASE": f"{address}{openai.PREFIX}/v1",
         "OPENAI_API_KEY": openai.KEY,
         "ANTHROPIC_API_BASE": f"{address}{anthropic.PREFIX}",
