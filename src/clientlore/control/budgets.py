@@ -109,7 +109,7 @@ class Budget:
         """
         now = self.clock.now()
         with self.control.write() as connection:
-            return reserve(connection, self._key(now.date()), self.limits, estimate, now)
+            return reserve(connection, self.key(now.date()), self.limits, estimate, now)
 
     def reserve_some(self, calls: int, each: Spent) -> Reservation | None:
         """Makes room for several calls, or for as many of them as there is room; None where there is none.
@@ -120,13 +120,13 @@ class Budget:
         """
         now = self.clock.now()
         with self.control.write() as connection:
-            return reserve_some(connection, self._key(now.date()), self.limits, (calls, each), now)
+            return reserve_some(connection, self.key(now.date()), self.limits, (calls, each), now)
 
     def settle(self, reservation: Reservation, actual: Spent) -> None:
         """Puts what a call did cost in the place of what was reserved for it."""
         with self.control.write() as connection:
             settle(
-                connection, self._key(reservation.spent_on), reservation, actual, self.clock.now()
+                connection, self.key(reservation.spent_on), reservation, actual, self.clock.now()
             )
 
     def today(self) -> SpendingDay:
@@ -141,7 +141,8 @@ class Budget:
             else SpendingDay(self.tenant_id, self.provider, on, nothing, nothing, 0)
         )
 
-    def _key(self, on: date) -> dict[str, Any]:
+    def key(self, on: date) -> dict[str, Any]:
+        """Its row on a date, for `reserve` and `settle`."""
         return {"tenant_id": self.tenant_id, "provider": self.provider, "spent_on": on}
 
 

@@ -44,6 +44,7 @@ from clientlore.control.tables.schedules import (
     tenant_days,
 )
 from clientlore.control.tables.spending import (
+    llm_batches,
     llm_judgements,
     provider_spending,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "contacts",
     "email_logs",
     "fires",
+    "llm_batches",
     "llm_judgements",
     "memory_log",
     "metadata",
