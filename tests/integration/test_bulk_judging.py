@@ -26,7 +26,7 @@ def prepare(desk: Desk, provider: str, more: str = "", stories: int = 5) -> None
     desk.publish(*(story(n) for n in range(stories)))
 
 
-def batches(desk: Desk, provider: str) -> int:  # noqa: F811
+def batches(desk: Desk, provider: str) -> int:
     """How many batches arrived at the provider."""
     asked = desk.fake.asked(HANDED_IN[provider])
     return sum(a.method == "POST" and a.status == 200 for a in asked)
