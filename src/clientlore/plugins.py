@@ -45,6 +45,7 @@ SEARCHABLE: Mapping[str, Searchable] = {
         consent="its feeds are for personal, non-commercial use in a feed reader"
     ),
     "google_search": Searchable(),
+    "vertex_search": Searchable(),
 }
 
 CRMS: Mapping[str, tuple[str, ...]] = {

@@ -56,7 +56,10 @@ class SearchSettings(BaseModel):
     tavily_key: SecretStr | None = None
     newsapi_key: SecretStr | None = None
     edgar_contact: str | None = None
+    vertex_key: SecretStr | None = None
+    vertex_config: str | None = None
     google_search_base: str = "https://customsearch.googleapis.com"
+    vertex_search_base: str = "https://discoveryengine.googleapis.com"
     serper_base: str = "https://google.serper.dev"
     brave_base: str = "https://api.search.brave.com"
     tavily_base: str = "https://api.tavily.com"
@@ -250,12 +253,15 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "SMTP_SECURITY": ("smtp", "security"),
     "GOOGLE_SEARCH_API_KEY": ("search", "google_key"),
     "GOOGLE_SEARCH_ENGINE_ID": ("search", "google_engine"),
+    "VERTEX_SEARCH_API_KEY": ("search", "vertex_key"),
+    "VERTEX_SEARCH_SERVING_CONFIG": ("search", "vertex_config"),
     "SERPER_API_KEY": ("search", "serper_key"),
     "BRAVE_API_KEY": ("search", "brave_key"),
     "TAVILY_API_KEY": ("search", "tavily_key"),
     "NEWSAPI_KEY": ("search", "newsapi_key"),
     "SEC_EDGAR_CONTACT": ("search", "edgar_contact"),
     "GOOGLE_SEARCH_API_BASE": ("search", "google_search_base"),
+    "VERTEX_SEARCH_API_BASE": ("search", "vertex_search_base"),
     "SERPER_API_BASE": ("search", "serper_base"),
     "BRAVE_API_BASE": ("search", "brave_base"),
     "TAVILY_API_BASE": ("search", "tavily_base"),

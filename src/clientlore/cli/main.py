@@ -33,7 +33,7 @@ _COMMANDS: Mapping[str, str] = {
     "explain": "reading:explain",
     "schedule": "operating:schedule",
     "tenant": "operating:tenant",
-    "quarantine": "operating:quarantine",
+    "quarantine": "quarantine:quarantine",
     "outbox": "operating:outbox",
     "memory": "operating:memory",
     "warehouse": "warehouse:warehouse",

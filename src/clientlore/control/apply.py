@@ -108,9 +108,11 @@ def _tenant(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
         "memory_threshold": wanted.memory_threshold,
         "max_age_days": wanted.max_age_days,
         "mail_horizon_days": wanted.mail_horizon_days,
+        "quiet_after_days": wanted.quiet_after_days,
         "alert_email": wanted.alert_email,
         **({"search": [entry.model_dump() for entry in wanted.search]} if wanted.search else {}),
         **wanted.judge.settings(),
+        **wanted.embeddings.settings(),
     }
     tenants.put_tenant(
         connection,

@@ -28,6 +28,13 @@ def clients_of(connection: Connection, tenant_id: str, *, active_only: bool = Tr
     return load_all(connection, Client, query)
 
 
+def contact_names(connection: Connection, tenant_id: str) -> list[str]:
+    """The names of all people whom a tenant knows at its clients, from its file and from its CRM."""
+    c = t.contacts.c
+    query = sa.select(c.name).where(c.tenant_id == tenant_id, c.name.is_not(None)).distinct()
+    return sorted(connection.execute(query).scalars())
+
+
 def resolve_clients(connection: Connection, tenant_id: str, names: Collection[str]) -> set[str]:
     """The ids of the clients that are named by id or by name, whatever their case.
 

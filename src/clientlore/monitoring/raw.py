@@ -20,6 +20,9 @@ from clientlore.ids import sha256, stable_id
 from clientlore.providers.base import Account, Activity, Contact, Item, Owner, Parsed, Response
 from clientlore.storage.lake import UTC_TIME, ColumnType, Lake, Table, columns
 
+REMOVED = "clientlore-removed"
+"""The header that a response has whose body had to go, with the day of its removal."""
+
 _PROVENANCE: Mapping[str, ColumnType] = {
     "tenant_id": pl.String,
     "day": pl.Date,

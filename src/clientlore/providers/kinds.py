@@ -22,7 +22,8 @@ class Terms:
 
     Attributes:
         may_store_text: Whether more than title, address and date may be kept.
-        keep_days: After how many days what it gave must be gone; None where it does not say.
+        keep_days: After how many days its answers and texts must be gone; None where it does not say. Title,
+            address and date stay, as a reference.
         shown_to: `anyone`, the `tenant` that asked, or its `owner` alone.
         page: Where the terms stand.
         note: What else a reader must know.
@@ -46,6 +47,8 @@ class Kind:
         needs: Environment variables without which it cannot be asked.
         terms: On what terms it gives; None for what is the tenant's own.
         incremental: It tells what has changed since it was last read, not all there is each time.
+        text_fields: Fields of its JSON that hold text: emptied before anything is stored, where its terms forbid
+            keeping it.
         ends: Says until when the provider exists, where that is known.
     """
 
@@ -57,3 +60,4 @@ class Kind:
     terms: Terms | None = None
     incremental: bool = False
     ends: str | None = None
+    text_fields: frozenset[str] = frozenset()

@@ -20,6 +20,7 @@ from clientlore.providers.base import Ask
 from clientlore.providers.kinds import Kind, Terms
 from clientlore.providers.registry import KINDS, kind_of
 from clientlore.run_context import RunContext
+from clientlore.runs.allowances import Left
 from clientlore.settings import VARIABLES, Settings
 from clientlore.workspace import Workspace
 
@@ -34,6 +35,8 @@ class Standing:
         sources: How many sources in use ask it.
         failing: How many of these failed when they were last asked.
         error: What the last of those said.
+        left: What is left today to each tenant that limits it.
+        account_left: What it said last is left of the account, where it says so.
     """
 
     name: str
@@ -48,6 +51,8 @@ class Standing:
     error: str | None
     ends: str | None
     terms: Terms | None
+    left: tuple[Left, ...] = ()
+    account_left: int | None = None
 
 
 def standing(workspace: Workspace) -> list[Standing]:
@@ -78,7 +83,7 @@ def _standing(
         title=kind.title or name.replace("_", " "),
         mode="mock" if name == kind.stand_in else "live",
         table=kind.table,
-        missing=tuple(v for v in kind.needs if not _is_set(workspace.settings, v)),
+        missing=tuple(v for v in kind.needs if not is_set(workspace.settings, v)),
         elsewhere=_elsewhere(workspace.settings, name),
         sources=len(used),
         failing=len(failing),
@@ -91,7 +96,8 @@ def _standing(
     )
 
 
-def _is_set(settings: Settings, variable: str) -> bool:
+def is_set(settings: Settings, variable: str) -> bool:
+    """Whether an environment variable has a value, by the name that people know."""
     path = VARIABLES.get(variable)
     if path is None:
         # A provider of another package reads its own.

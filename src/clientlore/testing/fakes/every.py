@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
+from clientlore.testing.fakes import anthropic, openai
 from clientlore.testing.fakes.authority import make_authority
 from clientlore.testing.fakes.news import CONTACT, ENGINE, KEY
 from clientlore.testing.fakes.serving import Fake, Part, serving
@@ -21,18 +22,25 @@ SEARCH: Mapping[str, tuple[str, ...]] = {
     "edgar": ("SEC_EDGAR_DATA_BASE", "SEC_EDGAR_WWW_BASE"),
     "google_news": ("GOOGLE_NEWS_BASE",),
     "google_search": ("GOOGLE_SEARCH_API_BASE", "GOOGLE_SEARCH_API_KEY"),
+    "vertex_search": ("VERTEX_SEARCH_API_BASE", "VERTEX_SEARCH_API_KEY"),
 }
 CRM: Mapping[str, tuple[str, ...]] = {
     "salesforce": ("SALESFORCE_API_BASE", "SALESFORCE_CLIENT_SECRET"),
     "hubspot": ("HUBSPOT_API_BASE", "HUBSPOT_ACCESS_TOKEN"),
 }
+MODELS = ("openai", "anthropic")
+EMBEDDING_MODEL = "text-embedding-3-small"
+VERTEX_CONFIG = (
+    "projects/example/locations/global/collections/default_collection/engines/site"
+    "/servingConfigs/default_search"
+)
 SECURED = "salesforce"
 """Its client asks over TLS, whatever it is told."""
 
 
 def parts() -> list[Part]:
     """The parts of the application, one of each provider that is asked as it is told to be."""
-    names = [name for name in (*SEARCH, *CRM) if name != SECURED]
+    names = [name for name in (*SEARCH, *CRM, *MODELS) if name != SECURED]
     return [import_module(f"clientlore.testing.fakes.{name}").routes for name in names]
 
 
@@ -69,6 +77,12 @@ def environment(address: str) -> dict[str, str]:
         "SALESFORCE_DOMAIN": "advisors.my",
         "SEC_EDGAR_CONTACT": CONTACT,
         "GOOGLE_SEARCH_ENGINE_ID": ENGINE,
+        "VERTEX_SEARCH_SERVING_CONFIG": VERTEX_CONFIG,
+        "OPENAI_API_BASE": f"{address}{openai.PREFIX}/v1",
+        "OPENAI_API_KEY": openai.KEY,
+        "ANTHROPIC_API_BASE": f"{address}{anthropic.PREFIX}",
+        "ANTHROPIC_API_KEY": anthropic.KEY,
+        "EMBEDDING_MODEL": EMBEDDING_MODEL,
     }
     for name, variables in {**SEARCH, **CRM}.items():
         for variable in variables:
