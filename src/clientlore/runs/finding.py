@@ -17,6 +17,14 @@ from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.storage import erasing
 from clientlore.workspace import Workspace
 
+_COLLECTED = (
+    raw.SEARCH_RESULTS,
+    raw.CRM_ACCOUNTS,
+    raw.CRM_CONTACTS,
+    raw.CRM_OWNERS,
+    raw.CRM_ACTIVITIES,
+)
+
 
 def find(workspace: Workspace, tenant_id: str, subject: Subject) -> Subject:
     """What is theirs in the stores: memories, raw rows, events that are only about them, mails, blobs."""
@@ -27,7 +35,7 @@ def find(workspace: Workspace, tenant_id: str, subject: Subject) -> Subject:
     # What only mentions them goes as a whole too: a memory is a sentence, and half of one is none.
     memories = operations.filter(erasing.theirs(operations, own, needles))
     items, responses = set[str](), set[str]()
-    for table in (raw.SEARCH_RESULTS, raw.CRM_ACTIVITIES, raw.CRM_ACCOUNTS):
+    for table in _COLLECTED:
         rows = lake.collect(table, lake.scan(table, [tenant_id]))
         hit = rows.filter(erasing.theirs(rows, own, needles))
         responses |= set(hit["response_id"])

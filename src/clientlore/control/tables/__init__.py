@@ -13,6 +13,7 @@ from clientlore.control.tables.collection import (
     collections,
     quarantine,
     raw_batches,
+    retentions,
     source_state,
     sources,
 )
@@ -48,6 +49,7 @@ from clientlore.control.tables.schedules import (
     tenant_days,
 )
 from clientlore.control.tables.spending import (
+    llm_batches,
     llm_judgements,
     provider_spending,
 )
@@ -67,6 +69,7 @@ __all__ = [
     "fires",
     "forgettings",
     "forgotten_keys",
+    "llm_batches",
     "llm_judgements",
     "memory_log",
     "memory_tasks",
@@ -77,6 +80,7 @@ __all__ = [
     "provider_spending",
     "quarantine",
     "raw_batches",
+    "retentions",
     "runs",
     "source_state",
     "sources",

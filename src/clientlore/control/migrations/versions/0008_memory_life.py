@@ -6,7 +6,7 @@ from alembic import op
 from clientlore.control.types import BigId, Json, UtcDateTime
 
 revision = "0008"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
