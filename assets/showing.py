@@ -162,6 +162,8 @@ def _folder(stage: str, session: Session, days: Sequence[date]) -> Path:
         return workspace.vectors.root
     if stage == "out/dossiers":
         return workspace.settings.dossiers
+    if stage == "core/memory_maintenance":
+        return workspace.settings.pages
     if stage == "out/exports":
         return workspace.lake.root / "out"
     folder = workspace.lake.root / stage

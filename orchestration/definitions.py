@@ -9,12 +9,13 @@ from typing import Any
 
 import dagster as dg
 
-from assets import analyse, collect, deliver, operate, remember, understand
+from assets import analyse, collect, deliver, operate, remember, understand, upkeep
 from clientlore.storage import dbt
 from orchestration.jobs import JOBS, SCHEDULES
 from resources.collaborators import EmbedderResource, ScorerResource
 from resources.run import RunResource
 from sensors.due_schedules import due_schedules
+from sensors.memory_policies import memory_policies
 from sensors.reaper import dead_runs
 from sensors.waiting_mail import waiting_mail
 
@@ -34,13 +35,13 @@ def build_defs(
     return dg.Definitions(
         assets=[
             *dg.load_assets_from_modules(
-                [collect, understand, remember, deliver, operate, analyse]
+                [collect, understand, remember, upkeep, deliver, operate, analyse]
             ),
             *_marts(prepared or dbt.default_folder()),
         ],
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=[due_schedules, dead_runs, waiting_mail],
+        sensors=[due_schedules, dead_runs, waiting_mail, memory_policies],
         resources={**usual, **(resources or {})},
         # A step costs 2 s in a process of its own and 0.05 s here. For the whole location, since backfills do not
         # ask the job.

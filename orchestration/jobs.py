@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.showing import key_of
-from clientlore.runs.stages import DAILY, UNPARTITIONED
+from clientlore.runs.stages import DAILY, UNPARTITIONED, UPKEEP
 
 _DAILY = dg.AssetSelection.assets(*(key_of(key) for key in DAILY))
 _FOR_ANALYSTS = dg.AssetSelection.groups("analyse")
@@ -40,6 +40,31 @@ publish_warehouse = dg.define_asset_job(
     description="Builds the analysts' database anew and puts it in the place of the one they read: exports, dbt models "
     "with their tests, the published file. Nobody who reads is disturbed.",
 )
+memory_automation = dg.define_asset_job(
+    "memory_automation",
+    selection=dg.AssetSelection.assets(key_of("core/memory_maintenance"), key_of("core/memories")),
+    description="Does tasks of memory that a policy or a person asked for, named under resources.run.config.tasks; "
+    "the "
+    "sensor memory_policies starts it. Without tasks it does what the policies want now.",
+)
+daily_memory = dg.define_asset_job(
+    "daily_memory",
+    selection=dg.AssetSelection.assets(
+        *(key_of(key) for key in UPKEEP), key_of("core/memories"), key_of("out/dossiers")
+    ),
+    description="A tenant's day of memory: what policies want done, connections, the insights of the day, then index "
+    "and dossiers. Without a policy it changes nothing and only looks.",
+)
+daily_memory_at_night = dg.build_schedule_from_partitioned_job(
+    daily_memory,
+    name="daily_memory_at_night",
+    hour_of_day=3,
+    minute_of_hour=40,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Does the day of memory for the day that has just ended, after its last collection. Switch it off "
+    "where "
+    "nobody keeps memories.",
+)
 publish_daily = dg.ScheduleDefinition(
     name="publish_daily",
     job=publish_warehouse,
@@ -49,5 +74,13 @@ publish_daily = dg.ScheduleDefinition(
     description="Publishes the analysts' database once a day, after the nightly batches of most zones. Switch it off "
     "where nobody reads it; a range of days publishes it at its end too.",
 )
-JOBS = [client_monitoring, reprocess_days, refresh_outputs, send_waiting_mail, publish_warehouse]
-SCHEDULES = [publish_daily]
+JOBS = [
+    client_monitoring,
+    reprocess_days,
+    refresh_outputs,
+    send_waiting_mail,
+    publish_warehouse,
+    memory_automation,
+    daily_memory,
+]
+SCHEDULES = [publish_daily, daily_memory_at_night]

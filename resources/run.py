@@ -64,6 +64,10 @@ class RunResource(dg.ConfigurableResource[Session]):
         default=True,
         description="Without, no source is asked: days are made again from what is stored.",
     )
+    tasks: list[str] = Field(
+        default=[],
+        description="Tasks of memory that the run does; without, its upkeep follows the policies.",
+    )
     home: str | None = Field(
         default=None, description="Where the stores are; CLIENTLORE_HOME if not given."
     )
@@ -86,6 +90,7 @@ class RunResource(dg.ConfigurableResource[Session]):
                     force_mock=self.force_mock,
                     refresh_config=self.refresh_config,
                     collect=self.collect,
+                    tasks=tuple(self.tasks),
                 ),
                 is_backfill=BACKFILL_TAG in run.tags,
                 **_shown(),

@@ -29,6 +29,7 @@ class Scope:
         force_mock: Ask the mocks instead of the real sources; only for mock tenants.
         refresh_config: Take the configuration of the day anew.
         collect: Whether sources are asked; without, days are made again from what is stored.
+        tasks: Tasks of memory that it does, and then nothing else of its upkeep.
     """
 
     tenants: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class Scope:
     force_mock: bool = False
     refresh_config: bool = False
     collect: bool = True
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

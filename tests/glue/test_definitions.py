@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from clientlore.runs.checking import CHECKS
-from clientlore.runs.stages import DAILY, FOR_ANALYSTS, STAGES, UNPARTITIONED
+from clientlore.runs.stages import DAILY, FOR_ANALYSTS, STAGES, UNPARTITIONED, UPKEEP
 from orchestration.definitions import build_defs, defs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,9 +24,12 @@ def test_the_names_that_people_rely_on_do_not_change_unexpectedly() -> None:
     keys = sorted(key.to_user_string() for key in graph.get_all_asset_keys())
     assert [key for key in keys if not key.startswith("out/marts/")] == [
         "core/config_snapshot",
+        "core/connections",
         "core/events",
+        "core/insights",
         "core/memories",
         "core/memory_log",
+        "core/memory_maintenance",
         "core/relevance",
         "out/deliveries",
         "out/dossiers",
@@ -43,16 +46,22 @@ def test_the_names_that_people_rely_on_do_not_change_unexpectedly() -> None:
     jobs = sorted(job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__"))
     assert jobs == [
         "client_monitoring",
+        "daily_memory",
+        "memory_automation",
         "publish_warehouse",
         "refresh_outputs",
         "reprocess_days",
         "send_waiting_mail",
     ]
     repository = defs.get_repository_def()
-    assert [schedule.name for schedule in repository.schedule_defs] == ["publish_daily"]
+    assert sorted(schedule.name for schedule in repository.schedule_defs) == [
+        "daily_memory_at_night",
+        "publish_daily",
+    ]
     assert sorted(sensor.name for sensor in repository.sensor_defs) == [
         "dead_runs",
         "due_schedules",
+        "memory_policies",
         "waiting_mail",
     ]
 
@@ -61,8 +70,8 @@ def test_every_stage_of_the_library_is_an_asset_and_days_are_its_partitions() ->
     graph = defs.resolve_asset_graph()
     for key in STAGES:
         node = graph.get(dg.AssetKey(key.split("/")))
-        assert node.is_partitioned == (key in DAILY), key
-    assert {*DAILY, *UNPARTITIONED, *FOR_ANALYSTS} == set(STAGES)
+        assert node.is_partitioned == (STAGES[key].by_day is not None), key
+    assert {*DAILY, *UNPARTITIONED, *FOR_ANALYSTS, *UPKEEP} == set(STAGES)
 
 
 @pytest.mark.parametrize("key", sorted(CHECKS))

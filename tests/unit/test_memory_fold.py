@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from clientlore.errors import StoreError
-from clientlore.memory.fold import STATE, alive, fold
+from clientlore.memory.fold import STATE, alive, fold, holding, without_maintenance
 from clientlore.memory.log import OPERATIONS, canonical
 
 T0 = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -23,6 +23,7 @@ def row(seq: int, op: str = "add", **values: Any) -> dict[str, Any]:
     bears = op in {"add", "revise"}
     return {
         "seq": seq,
+        "op_id": f"op{seq}",
         "tenant_id": "t1",
         "owner_id": "harbor",
         "memory_id": "m1",
@@ -103,6 +104,75 @@ def test_as_of_an_instant_is_what_was_recorded_until_then_that_instant_included(
     assert folded(rows, T0 + timedelta(hours=3))[0]["last_op"] == "retract"
 
 
+def test_telling_again_counts_and_adds_its_sources_and_changes_nothing_else() -> None:
+    rows = [
+        row(1),
+        row(2, "reinforce", sources=["item:2"]),
+        row(3, "reinforce", sources=["item:1"]),
+    ]
+    (memory,) = folded(rows)
+    assert (memory["text"], memory["reinforced"]) == ("text 1", 2)
+    assert memory["sources"] == ["item:1", "item:2"]
+    assert memory["revised_at"] == T0 + timedelta(hours=1)
+    assert memory["seen_at"] == T0 + timedelta(hours=3)
+
+
+@pytest.mark.parametrize("op", ["merge", "summarise"])
+def test_what_is_folded_into_another_is_not_alive_and_names_it_until_that_is_undone(
+    op: str,
+) -> None:
+    rows = [row(1), row(2, op, attributes={"into": "m9"})]
+    state = fold(operations_frame(rows))
+    assert alive(state).is_empty()
+    assert state["folded_into"].to_list() == ["m9"]
+    again = fold(operations_frame([*rows, row(3, "undo", attributes={"undoes": "op2"})]))
+    assert alive(again)["folded_into"].to_list() == [None]
+
+
+def test_undoing_takes_back_any_operation_and_undoing_that_brings_it_back() -> None:
+    rows = [row(1), row(2, "revise"), row(3, "undo", attributes={"undoes": "op2"})]
+    assert folded(rows)[0]["text"] == "text 1"
+    rows.append(row(4, "undo", attributes={"undoes": "op3"}))
+    assert folded(rows)[0]["text"] == "text 2"
+    rows.append(row(5, "undo", attributes={"undoes": "op1"}))
+    assert folded(rows)[0]["text"] == "text 2"
+    assert folded(rows, T0 + timedelta(hours=3))[0]["text"] == "text 1"
+
+
+def test_a_memory_whose_only_operation_is_undone_is_not_alive_and_counts_its_operations() -> None:
+    state = fold(operations_frame([row(1), row(2, "undo", attributes={"undoes": "op1"})]))
+    assert alive(state).is_empty()
+    assert state.select("text", "operations", "last_op").rows() == [(None, 2, "undo")]
+
+
+def test_it_is_told_when_it_became_known_that_something_holds_no_longer() -> None:
+    end = T0 - timedelta(days=1)
+    (memory,) = folded([row(1), row(2, "supersede", valid_to=end)])
+    assert memory["superseded_at"] == T0 + timedelta(hours=2)
+    assert folded([row(1)])[0]["superseded_at"] is None
+
+
+def test_holding_begins_with_its_first_instant_and_ends_before_its_last() -> None:
+    end = T0 + timedelta(days=1)
+    state = fold(operations_frame([row(1, valid_to=end)]))
+    assert holding(state, T0 - timedelta(seconds=1)).is_empty()
+    assert holding(state, T0).height == 1
+    assert holding(state, end - timedelta(seconds=1)).height == 1
+    assert holding(state, end).is_empty()
+
+
+def test_without_maintenance_is_what_sources_and_people_said() -> None:
+    rows = [
+        row(1),
+        row(2, "merge", actor="maintenance:consolidation", attributes={"into": "m9"}),
+        row(3, "undo", actor="cli:ann", attributes={"undoes": "op2"}),
+        row(4, "reinforce"),
+        row(5, "undo", actor="cli:ann", attributes={"undoes": "op4"}),
+    ]
+    kept = without_maintenance(operations_frame(rows))
+    assert kept["op_id"].to_list() == ["op1", "op4", "op5"]
+
+
 def test_the_sequence_decides_and_not_the_time_of_recording() -> None:
     early = row(2, "revise", text="appended later, known earlier", recorded_at=T0)
     (memory,) = folded([row(1), early])
@@ -124,7 +194,7 @@ def test_memories_come_in_the_order_of_their_ids() -> None:
     assert fold(operations_frame(rows))["memory_id"].to_list() == ["m1", "m2", "m3"]
 
 
-@pytest.mark.parametrize("op", ["forget", "merge", "summarise", "decay", "compress", "conjure"])
+@pytest.mark.parametrize("op", ["forget", "decay", "conjure"])
 def test_an_operation_that_this_program_does_not_know_is_refused_by_name(op: str) -> None:
     with pytest.raises(StoreError, match=f"does not know: {op}"):
         fold(operations_frame([row(1), row(2, op)]))
@@ -171,6 +241,4 @@ def test_as_of_is_the_fold_of_what_was_recorded_by_then(
     known = [r for r in rows if r["recorded_at"] <= instant]
     seen = fold(operations_frame(rows), instant)
     assert_frame_equal(seen, fold(operations_frame(known)))
-    assert_frame_equal(
-        alive(seen), seen.filter(pl.col("last_op").is_in(["add", "revise", "supersede"]))
-    )
+    assert_frame_equal(alive(seen), seen.filter(pl.col("standing").is_in(["add", "revise"])))

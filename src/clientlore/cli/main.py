@@ -36,7 +36,12 @@ _COMMANDS: Mapping[str, str] = {
     "quarantine": "quarantine:quarantine",
     "outbox": "operating:outbox",
     "memory": "operating:memory",
+    "policy": "automating:policy",
+    "task": "automating:task",
+    "export": "moving:export",
+    "import": "moving:import_",
     "warehouse": "warehouse:warehouse",
+    "forget": "forgetting:forget",
     "db": "operating:db",
 }
 

@@ -15,6 +15,7 @@ from clientlore.cli.common import (
     say_table,
     tenant_option,
 )
+from clientlore.cli.upkeep import MEMORY_COMMANDS
 
 
 @click.group()
@@ -251,6 +252,10 @@ def memory_rebuild(tenant: str | None, as_json: bool) -> None:
         say_json(done)
         return
     say_table("", ["tenant", "memories", "operations"], [list(row.values()) for row in done])
+
+
+for _command in MEMORY_COMMANDS:
+    memory.add_command(_command)
 
 
 @click.group()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clientlore.cli.common import json_option, one_tenant, opened, parse_day, say_json, say_table
+from clientlore.cli.moving import demo_memory
 
 if TYPE_CHECKING:
     from clientlore.runs.orchestrator import RunResult
@@ -135,7 +136,7 @@ def backfill(first: datetime.date, last: datetime.date, tenants: tuple[str, ...]
     click.echo(f"Backfill {made} is asked for; watch it in the Dagster UI under Runs, Backfills.")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option(
     "--days",
     default=3,
@@ -144,8 +145,11 @@ def backfill(first: datetime.date, last: datetime.date, tenants: tuple[str, ...]
     help="How many days, up to today.",
 )
 @json_option
-def demo(days: int, as_json: bool) -> None:
+@click.pass_context
+def demo(ctx: click.Context, days: int, as_json: bool) -> None:
     """Three days of a made-up tenant, from collection to mail; needs no key, no network, no service."""
+    if ctx.invoked_subcommand is not None:
+        return
     from importlib.resources import files
 
     from clientlore.cli.common import audit_of
@@ -191,6 +195,9 @@ def demo(days: int, as_json: bool) -> None:
         )
         click.echo(f"  clientlore search 'new plant' --tenant {wanted.tenant}")
     sys.exit(_status(results))
+
+
+demo.add_command(demo_memory)
 
 
 def _check_names(workspace: Workspace, tenants: tuple[str, ...], clients: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from clientlore.control import clients, people, schedules, sources, tenants
+from clientlore.control import clients, forgotten, people, schedules, sources, tenants
 from clientlore.control import tables as t
 from clientlore.control.audit import Audit
 from clientlore.control.client_sources import search_sources
@@ -21,6 +21,7 @@ from clientlore.control.engine import ControlPlane
 from clientlore.control.model import Client, Preferences, Schedule, Source, Tenant, User
 from clientlore.control.tenant_entries import ClientEntry, FeedEntry, ScheduleEntry, UserEntry
 from clientlore.control.tenant_file import TenantFile, weekday_number
+from clientlore.errors import ConfigurationError
 from clientlore.plugins import crms
 
 
@@ -186,9 +187,12 @@ def preferences_from(tenant_id: str, user_id: str, entry: UserEntry) -> Preferen
 def _clients(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
     contacts: set[tuple[str, ...]] = set()
     assigned: set[tuple[str, ...]] = set()
+    gate = forgotten.gate(connection, wanted.tenant)
     for entry in wanted.clients:
+        _refuse_forgotten(gate, entry.client_id, entry.name, entry.client_id)
         clients.put_client(connection, audit, client_from(wanted.tenant, entry))
         for contact in entry.contacts:
+            _refuse_forgotten(gate, contact.name, contact.name, contact.email)
             contact_id = clients.put_contact(
                 connection,
                 audit,
@@ -220,6 +224,14 @@ def _clients(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
     }
     for table, keep in kept.items():
         clients.retire(connection, audit, table, tenant_id=wanted.tenant, origin="file", keep=keep)
+
+
+def _refuse_forgotten(gate: forgotten.Gate, shown: str, *keys: str | None) -> None:
+    if gate.knows(*keys):
+        raise ConfigurationError(
+            f"The tenant file names '{shown}', who was forgotten",
+            "Take the entry out of the file; nothing was applied.",
+        )
 
 
 def client_from(tenant_id: str, entry: ClientEntry) -> Client:

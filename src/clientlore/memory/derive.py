@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from clientlore.control.snapshots import Snapshot
 from clientlore.memory import log
-from clientlore.memory.fold import alive, fold
+from clientlore.memory.fold import alive, fold, without_maintenance
 from clientlore.memory.log import Operation, canonical, memory_id_for
 from clientlore.monitoring import raw
 from clientlore.monitoring.events import MEMBERS
@@ -70,6 +70,9 @@ def operations_for(
     """
     tenant_id, day = snapshot.tenant_id, snapshot.day
     by_id = {_memory_id(tenant_id, w): w for w in wanted}
+    # What only keeps memory in order is neither a source's word nor a person's; it counts as an operation though.
+    generations = dict(fold(before).select("memory_id", "operations").iter_rows())
+    before = without_maintenance(before)
     last_day = dict(before.select("memory_id", "origin_day").iter_rows())
     folded = fold(before)
     state = {row["memory_id"]: row for row in folded.iter_rows(named=True)}
@@ -99,7 +102,7 @@ def operations_for(
                 reason=want.reason,
                 origin=want.origin,
                 origin_day=day,
-                generation=0 if held is None else held["operations"],
+                generation=generations.get(memory_id, 0),
                 valid_from=want.valid_from,
                 attributes=want.attributes,
                 sources=want.sources,
@@ -123,7 +126,7 @@ def operations_for(
                 reason="the sources of the day no longer give rise to it",
                 origin=f"retract:{memory_id}",
                 origin_day=day,
-                generation=held["operations"],
+                generation=generations[memory_id],
             )
         )
     return operations

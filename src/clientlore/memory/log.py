@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import polars as pl
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -39,10 +40,27 @@ OPERATIONS = columns(
         "origin_day": pl.Date,
         "generation": pl.Int32,
         "sources": pl.List(pl.String),
+        "lookup": pl.String,
     }
 )
 """The log as a frame; attributes are canonical JSON."""
-Op = Literal["add", "revise", "supersede", "retract"]
+Op = Literal[
+    "add",
+    "revise",
+    "reinforce",
+    "supersede",
+    "merge",
+    "summarise",
+    "compress",
+    "retract",
+    "undo",
+]
+"""What can happen to a memory.
+
+`add`, `revise` and `compress` bear content; `reinforce` says that it was told again; `supersede` closes the interval
+in which it held; `merge` and `summarise` fold it into another (`into` in the attributes); `retract` takes it back;
+`undo` makes another operation void (`undoes` in the attributes is its id).
+"""
 
 LOG = Table(
     "core",
@@ -83,6 +101,7 @@ class Operation:
         origin_day: The day whose sources gave rise to it; None for what a person did.
         generation: How many operations on this memory came before: the same change made again is another one.
         recorded_at: When the source knew it, not when this program ran.
+        lookup: What it is about, hashed, where it may be said again (`arrival`).
     """
 
     tenant_id: str
@@ -101,6 +120,7 @@ class Operation:
     valid_to: datetime | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    lookup: str | None = None
 
     @cached_property
     def op_id(self) -> str:
@@ -133,7 +153,7 @@ def canonical(attributes: Mapping[str, Any]) -> str:
 def append(connection: Connection, operations: Sequence[Operation], now: datetime) -> int:
     """Appends operations; returns how many were new."""
     rows = [
-        {**_row(op), "attributes": dict(op.attributes), "appended_at": now} for op in operations
+        {**row_of(op), "attributes": dict(op.attributes), "appended_at": now} for op in operations
     ]
     return insert_ignore(connection, t.memory_log, rows)
 
@@ -146,13 +166,24 @@ def export(before: pl.DataFrame, operations: Sequence[Operation], day: date) -> 
         operations: What this run appended.
         day: The day.
     """
-    rows = [{**_row(op), "attributes": canonical(op.attributes)} for op in operations]
-    fresh = _from_columns({name: [row.get(name) for row in rows] for name in OPERATIONS})
-    told = pl.concat([before, fresh]).filter(pl.col("origin_day") == day)
+    told = appended(before, operations).filter(pl.col("origin_day") == day)
     return told.rename({"origin_day": "day"}).select(list(LOG.schema))
 
 
-def _row(op: Operation) -> dict[str, Any]:
+def appended(before: pl.DataFrame, operations: Sequence[Operation]) -> pl.DataFrame:
+    """The log as it is once operations are appended, columns of `OPERATIONS`; sequence numbers go on from the last."""
+    last = before["seq"].max()
+    first = (last if isinstance(last, int) else 0) + 1
+    rows = [
+        {**row_of(op), "attributes": canonical(op.attributes), "seq": first + n}
+        for n, op in enumerate(operations)
+    ]
+    fresh = _from_columns({name: [row.get(name) for row in rows] for name in OPERATIONS})
+    return pl.concat([before, fresh])
+
+
+def row_of(op: Operation) -> dict[str, Any]:
+    """An operation as a row of the log, without its attributes and when it was appended."""
     return {
         "op_id": op.op_id,
         "tenant_id": op.tenant_id,
@@ -170,6 +201,7 @@ def _row(op: Operation) -> dict[str, Any]:
         "origin_day": op.origin_day,
         "generation": op.generation,
         "sources": list(op.sources),
+        "lookup": op.lookup,
     }
 
 
@@ -186,6 +218,7 @@ def read(
     tenant_id: str,
     *,
     memory_ids: Collection[str] | None = None,
+    owners: Collection[str] | None = None,
     after: int = 0,
 ) -> pl.DataFrame:
     """Operations of a tenant, columns of `OPERATIONS`, in the order in which they were appended.
@@ -194,9 +227,12 @@ def read(
         connection: Any.
         tenant_id: Whose.
         memory_ids: Only those on these memories.
+        owners: Only those on memories about these.
         after: Only those with a greater sequence number.
     """
     query = _SELECT.where(t.memory_log.c.tenant_id == tenant_id, t.memory_log.c.seq > after)
+    if owners is not None:
+        query = query.where(t.memory_log.c.owner_id.in_(sorted(owners)))
     if memory_ids is None:
         return _frame(connection.execute(query).all()).sort("seq")
     rows: list[sa.Row[Any]] = []
@@ -216,6 +252,19 @@ def touched(connection: Connection, tenant_id: str, after: int) -> set[str]:
             .distinct()
         ).scalars()
     )
+
+
+def about(connection: Connection, tenant_id: str, lookups: Collection[str]) -> set[str]:
+    """The memories on which something with one of these lookups was appended."""
+    found: set[str] = set()
+    wanted = sorted(lookups)
+    for start in range(0, len(wanted), 500):
+        query = sa.select(t.memory_log.c.memory_id).where(
+            t.memory_log.c.tenant_id == tenant_id,
+            t.memory_log.c.lookup.in_(wanted[start : start + 500]),
+        )
+        found |= set(connection.execute(query.distinct()).scalars())
+    return found
 
 
 def touched_by(connection: Connection, tenant_id: str, day: date) -> set[str]:
@@ -238,6 +287,11 @@ def _frame(rows: Sequence[sa.Row[Any]]) -> pl.DataFrame:
 
 def _from_columns(values: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
     # A log of 100,000 rows as dictionaries would cost more than everything that is done with it.
-    return pl.DataFrame(
-        [pl.Series(name, values[name], dtype) for name, dtype in OPERATIONS.items()]
-    )
+    return pl.DataFrame([_series(name, values[name], dtype) for name, dtype in OPERATIONS.items()])
+
+
+def _series(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    if isinstance(dtype, pl.List):
+        # Polars makes a series of each list first; Arrow does not.
+        return pl.Series(name, pa.array(list(values), pa.list_(pa.large_string())), dtype)
+    return pl.Series(name, values, dtype)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from clientlore.control import quarantine, sources
+from clientlore.control import forgotten, quarantine, sources
 from clientlore.control.model import Client, Source, SourceState, Tenant
 from clientlore.errors import BadDataError, ConfigurationError
 from clientlore.monitoring import raw
@@ -161,12 +161,14 @@ def _store(
 ) -> int:
     """Stores what came: bytes, quarantine, rows, and last of all what the sources said."""
     workspace = ctx.workspace
-    new = [(response, parsed) for outcome in outcomes for response, parsed in outcome.new]
+    with workspace.control.read() as connection:
+        gate = forgotten.gate(connection, tenant_id)
+    new = [_let_in(gate, r, parsed) for outcome in outcomes for r, parsed in outcome.new]
     rows = 0
     if new:
         batch = raw.Batch.new(tenant_id, day, table, workspace.clock.now(), ctx.run_id)
         raw.store_responses(workspace.lake, batch, [response for response, _ in new])
-        fresh = {id(response) for response, _ in new}
+        fresh = {id(response) for outcome in outcomes for response, _ in outcome.new}
         rejects = [r for o in outcomes for r in o.rejects if id(r[0]) in fresh]
         _quarantine(ctx, batch, rejects)
         rows = raw.store_rows(workspace.lake, batch, [(r, p) for r, p in new if p is not None])
@@ -185,6 +187,36 @@ def _store(
             connection, [_collection_row(tenant_id, day, o, ctx.run_id, now) for o in outcomes]
         )
     return rows
+
+
+def _let_in(
+    gate: forgotten.Gate, response: Response, parsed: Parsed | None
+) -> tuple[Response, Parsed | None]:
+    """What may be kept of a response: nothing of somebody who was forgotten, and then not its bytes either."""
+    if not gate or parsed is None:
+        return response, parsed
+    accounts = [
+        replace(a, contact_name=None, contact_email=None, contact_role=None)
+        if gate.knows(a.contact_name, a.contact_email)
+        else a
+        for a in parsed.accounts
+        if not gate.knows(a.account_id, a.name, a.domain)
+    ]
+    kept = replace(
+        parsed,
+        items=tuple(i for i in parsed.items if not gate.knows(i.author)),
+        accounts=tuple(accounts),
+        contacts=tuple(
+            c
+            for c in parsed.contacts
+            if not gate.knows(c.contact_id, c.account_id, c.name, c.email, c.phone)
+        ),
+        owners=tuple(o for o in parsed.owners if not gate.knows(o.owner_id, o.email, o.name)),
+        activities=tuple(a for a in parsed.activities if not gate.knows(a.account_id)),
+    )
+    if kept == parsed:
+        return response, parsed
+    return replace(response, body=b""), kept
 
 
 def _quarantine(

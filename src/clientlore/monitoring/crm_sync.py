@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from clientlore.control import clients, people, sources
+from clientlore.control import clients, forgotten, people, sources
 from clientlore.control import tables as t
 from clientlore.control.audit import Audit, put
 from clientlore.control.client_sources import follow_clients
@@ -86,6 +86,8 @@ class _Sync:
                 table: clients.rows_of(connection, table, tenant_id=tenant_id, origin="crm")
                 for table in (t.contacts, t.assignments)
             }
+            self._gate = forgotten.gate(connection, tenant_id)
+        self._forgotten: set[str] = set()
         self._unowned: list[Mapping[str, Any]] = []
         self._kept: dict[sa.Table, set[tuple[str, ...]]] = {
             t.clients: set(),
@@ -129,6 +131,9 @@ class _Sync:
                     bring_in(connection, row)
 
     def _account(self, connection: Connection, row: Mapping[str, Any]) -> None:
+        if self._gate.knows(row["account_id"], row["name"], row["domain"], slug(row["name"])):
+            self._forgotten.add(row["account_id"])
+            return
         tenant_id = self._tenant.tenant_id
         client = _put_client(connection, self._audit, tenant_id, self._book, row)
         self._kept[t.clients].add((client.client_id,))
@@ -149,6 +154,9 @@ class _Sync:
             self._unowned.append(row)
 
     def _contact(self, connection: Connection, row: Mapping[str, Any]) -> None:
+        gone = self._gate.knows(row["contact_id"], row["name"], row["email"], row["phone"])
+        if gone or row["account_id"] in self._forgotten:
+            return
         client = self._book.by_id[row["account_id"]]
         contact = clients.contact_row(
             tenant_id=client.tenant_id,

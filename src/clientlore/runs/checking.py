@@ -23,6 +23,8 @@ from clientlore.run_context import RunContext
 from clientlore.runs.report import TenantOutcome
 from clientlore.storage.lake import Table
 
+OWNER_SECONDS = 30.0
+OWNERS_SUCCEED = 0.99
 PROMISED_MS = 2_000
 """Within how many milliseconds a model answers 95 % of its calls."""
 
@@ -199,6 +201,28 @@ def _shaped(table: Table) -> Declared:
     return Declared("shape", True, about, _shape(table))
 
 
+def _owners_in_time(asked: Asked) -> CheckOutcome:
+    slowest = max((float(o.counts.get("slowest_seconds", 0)) for o in asked.outcomes), default=0.0)
+    return CheckOutcome(
+        "owners_in_time",
+        slowest <= OWNER_SECONDS,
+        f"The slowest owner took {slowest:.1f} s; promised are {OWNER_SECONDS:g} s.",
+        details={"slowest_seconds": round(slowest, 3)},
+    )
+
+
+def _owners_succeeded(asked: Asked) -> CheckOutcome:
+    tried = sum(int(o.counts.get("owners", 0)) for o in asked.outcomes)
+    failed = sum(int(o.counts.get("owners_failed", 0)) for o in asked.outcomes)
+    share = 1.0 if not tried else (tried - failed) / tried
+    return CheckOutcome(
+        "owners_succeeded",
+        share > OWNERS_SUCCEED,
+        f"{tried - failed} of {tried} owners succeeded; promised are more than {OWNERS_SUCCEED:.0%}.",
+        details={"owners": tried, "failed": failed},
+    )
+
+
 CHECKS: Mapping[str, tuple[Declared, ...]] = {
     CRM_ACCOUNTS.key: (_ANSWERED, _DONE),
     "core/config_snapshot": (_DONE,),
@@ -246,6 +270,23 @@ CHECKS: Mapping[str, tuple[Declared, ...]] = {
     ),
     "core/memory_log": (_DONE,),
     MATCHES.key: (_free(MATCHES), _DONE),
+    "core/memory_maintenance": (
+        Declared(
+            "owners_in_time",
+            False,
+            "The day of each owner with a policy took at most 30 seconds.",
+            _owners_in_time,
+        ),
+        Declared(
+            "owners_succeeded",
+            False,
+            "The day succeeded for more than 99 % of the owners with a policy.",
+            _owners_succeeded,
+        ),
+        _DONE,
+    ),
+    "core/connections": (_DONE,),
+    "core/insights": (_DONE,),
     "core/memories": (
         Declared(
             "index_is_whole",

@@ -38,6 +38,11 @@ _PICTURES = {
     "out/matches": _Picture(
         "What the gates let through", "pairs", ("passed",), prefix="stopped_by_"
     ),
+    "core/memory_maintenance": _Picture(
+        "Memories before and after", "memories", ("memories_before", "memories_after")
+    ),
+    "core/connections": _Picture("Connections", "edges", ("about", "mentions", "leads_to")),
+    "core/insights": _Picture("Insights of the day", "insights", ("busy", "changed", "shared")),
     "core/memories": _Picture("Memories in the index", "memories"),
     "out/dossiers": _Picture(
         "What became of the files", "files", ("changed", "unchanged", "removed", "edited")

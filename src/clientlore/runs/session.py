@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
 from clientlore.control import fires, runs
 from clientlore.control.runs import Heartbeat
+from clientlore.errors import ClientloreError
 from clientlore.run_context import RunContext
 from clientlore.runs.report import StageReport
+
+log = logging.getLogger("clientlore")
 
 
 class Session:
@@ -102,11 +106,22 @@ class Session:
         return False
 
 
+def _complete_forgettings(ctx: RunContext) -> None:
+    """Finishes what a process that died had begun to forget; what cannot be finished now is said and tried again."""
+    from clientlore.runs import forgetting
+
+    try:
+        forgetting.resume(ctx.workspace, ctx.progress)
+    except ClientloreError as error:
+        log.warning("run %s: a forgetting is not finished: %s", ctx.run_id, error)
+
+
 @contextmanager
 def running(ctx: RunContext) -> Iterator[Session]:
     """Begins a run, keeps its heart beating while the block works, and ends it whatever happens."""
     session = Session(ctx)
     session.begin()
+    _complete_forgettings(ctx)
     heartbeat = Heartbeat(ctx.workspace.control, ctx.run_id, ctx.workspace.clock)
     try:
         yield session

@@ -17,13 +17,15 @@ from clientlore.control.model import Tenant
 from clientlore.digests.matches import MATCHES, MATCHES_VERSION
 from clientlore.errors import ClientloreError
 from clientlore.memory.derive import VERSION as MEMORY_VERSION
+from clientlore.memory.maintenance.connections import CONNECTIONS
+from clientlore.memory.maintenance.insights import INSIGHTS
 from clientlore.monitoring.events import EVENTS
 from clientlore.monitoring.normalise import NORMALISER
 from clientlore.monitoring.raw import CRM_ACCOUNTS, CRM_ACTIVITIES, SEARCH_RESULTS
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.monitoring.rules import RULES_VERSION
 from clientlore.run_context import RunContext
-from clientlore.runs import checking, judging, picturing, work
+from clientlore.runs import checking, judging, picturing, upkeep, work
 from clientlore.runs.report import StageReport, State, TenantOutcome, Work
 from clientlore.runs.retention import retention
 
@@ -46,6 +48,7 @@ class Stage:
         while_held: Whether it works for tenants that are held.
         first: Earlier days of a tenant that must be made again before a day is, for a stage that has days.
         for_analysts: Whether only the analysts' database needs it: then it is left to the jobs that publish that.
+        of_memory: Whether it is the upkeep of memory: then it is left to the job that does that once a day.
     """
 
     key: str
@@ -54,6 +57,7 @@ class Stage:
     at_once: TenantWork | None = None
     while_held: bool = False
     for_analysts: bool = False
+    of_memory: bool = False
     first: EarlierDays | None = None
 
 
@@ -78,6 +82,9 @@ STAGES: Mapping[str, Stage] = {
             work.matches,
             first=judging.days_judged_since(MATCHES.key),
         ),
+        Stage("core/memory_maintenance", "1", at_once=upkeep.maintenance, of_memory=True),
+        Stage(CONNECTIONS.key, "1", at_once=upkeep.connections, of_memory=True),
+        Stage(INSIGHTS.key, "1", upkeep.insights_of_day, of_memory=True),
         Stage("core/memories", "1", at_once=work.memories),
         Stage("out/dossiers", "1", at_once=work.dossiers),
         Stage("out/deliveries", "1", at_once=work.deliveries),
@@ -86,10 +93,15 @@ STAGES: Mapping[str, Stage] = {
         Stage("out/exports", "1", at_once=work.exports, while_held=True, for_analysts=True),
     )
 }
-DAILY = tuple(key for key, stage in STAGES.items() if stage.by_day is not None)
-UNPARTITIONED = tuple(
-    key for key, stage in STAGES.items() if stage.at_once is not None and not stage.for_analysts
+DAILY = tuple(
+    key for key, stage in STAGES.items() if stage.by_day is not None and not stage.of_memory
 )
+UNPARTITIONED = tuple(
+    key
+    for key, stage in STAGES.items()
+    if stage.at_once is not None and not stage.for_analysts and not stage.of_memory
+)
+UPKEEP = tuple(key for key, stage in STAGES.items() if stage.of_memory)
 FOR_ANALYSTS = tuple(key for key, stage in STAGES.items() if stage.for_analysts)
 
 

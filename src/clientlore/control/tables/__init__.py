@@ -24,7 +24,12 @@ from clientlore.control.tables.mail import (
     windows,
 )
 from clientlore.control.tables.memory import (
+    automation_policies,
+    forgettings,
+    forgotten_keys,
     memory_log,
+    memory_tasks,
+    policy_marks,
 )
 from clientlore.control.tables.people import (
     assignments,
@@ -53,6 +58,7 @@ __all__ = [
     "alerts",
     "assignments",
     "audit_log",
+    "automation_policies",
     "automation_schedules",
     "beats",
     "clients",
@@ -61,12 +67,16 @@ __all__ = [
     "contacts",
     "email_logs",
     "fires",
+    "forgettings",
+    "forgotten_keys",
     "llm_batches",
     "llm_judgements",
     "memory_log",
+    "memory_tasks",
     "metadata",
     "notifications",
     "outbox",
+    "policy_marks",
     "provider_spending",
     "quarantine",
     "raw_batches",
