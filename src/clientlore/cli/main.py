@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, str] = {
     "fake-providers": "providers:fake_providers",
     "digest": "reading:digest",
     "search": "reading:search",
+    "dedup": "dedup:dedup",
     "dossier": "showing:dossier",
     "page": "showing:page",
     "trace": "reading:trace",
