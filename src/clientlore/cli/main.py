@@ -27,6 +27,7 @@ _COMMANDS: Mapping[str, str] = {
     "digest": "reading:digest",
     "search": "reading:search",
     "dedup": "dedup:dedup",
+    "eval": "evaluating:evaluate",
     "dossier": "showing:dossier",
     "page": "showing:page",
     "trace": "reading:trace",

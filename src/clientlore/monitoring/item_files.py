@@ -6,6 +6,7 @@ What makes items the same is decided by the layers that events are folded by. No
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,25 +39,24 @@ def read_items(path: Path) -> pl.DataFrame:
         raise NotFoundError(f"There is no file {path}", "Name a file of JSON lines.")
     if path.stat().st_size == 0:
         return pl.DataFrame(schema={"id": pl.String, **dict.fromkeys(TEXTS, pl.String)})
-    for kind in (pl.String, pl.Int64):
-        if kind == pl.String and not _first_id_is_text(path):
-            continue
+    kind = _kind_of_ids(path)
+    if kind is not None:
         try:
-            found = pl.read_ndjson(path, schema={"id": kind, **dict.fromkeys(TEXTS, pl.String)})
+            return pl.read_ndjson(path, schema={"id": kind, **dict.fromkeys(TEXTS, pl.String)})
         except pl.exceptions.PolarsError:
-            break
-        if found["id"].null_count() == 0:
-            return found
-        break
+            pass
     return _line_by_line(path)
 
 
-def _first_id_is_text(path: Path) -> bool:
-    with path.open("rb") as file:
-        try:
-            return isinstance(json.loads(file.readline())["id"], str)
-        except (ValueError, KeyError, TypeError):
-            return False
+def _kind_of_ids(path: Path) -> type[pl.String | pl.Int64] | None:
+    """What every id of the file is; None where they are of several kinds, or a line may have none."""
+    raw = path.read_bytes()
+    count = len(re.findall(rb"(?m)^[^\n]*\S", raw))
+    if len(re.findall(rb'"id"\s*:\s*"', raw)) == count:
+        return pl.String
+    if len(re.findall(rb'"id"\s*:\s*-?\d{1,18}\s*[,}]', raw)) == count:
+        return pl.Int64
+    return None
 
 
 def _line_by_line(path: Path) -> pl.DataFrame:
@@ -96,16 +96,15 @@ def group(items: pl.DataFrame) -> pl.DataFrame:
         A row for each item, in order: `group` (position of the first of its group), `reason` (the layer, `first` for
         the first of a group), `similarity`, and the columns `words`, `title`, `text`, `published_at`.
     """
-    where = items["url"].str.extract(r"(?i)^\s*https?://([^/?#]+)", 1).str.to_lowercase()
     row = pl.int_range(pl.len())
-    unnamed = pl.concat_str(pl.lit("\x00"), row.cast(pl.String))
-    told = items.with_columns(where=where).select(
+    told = items.select(
         title=pl.col("title").fill_null(""),
         text=pl.col("body").fill_null(""),
         url="url",
         publisher="publisher",
         published_at=_moment(items["published_at"]),
-        source_id=pl.coalesce("publisher", "where", unnamed),
+        # A file does not say by which feed an item came, so no feed can be caught at teasers or at links to its site.
+        source_id=row.cast(pl.String),
         origin_id=pl.col(items.columns[0]).cast(pl.String),
         item_id=row,
         collected_at=row,
@@ -117,7 +116,7 @@ def group(items: pl.DataFrame) -> pl.DataFrame:
         for name in folding.KEYS
     )
     placed = folding.fold(keyed, none, lambda _: none)
-    changed = placed["marked_revision"] & (placed["layer"] == "near")
+    changed = placed["marked_revision"] & placed["layer"].is_in(["near", "url"])
     return placed.select(
         group="event_id",
         reason=pl.when(changed).then(pl.lit("revision")).otherwise("layer"),
