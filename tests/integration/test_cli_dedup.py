@@ -69,7 +69,7 @@ def test_near_leaves_stories_out(tmp_path: Path) -> None:
     assert row == {"id": "a", "group_id": "a", "reason": "first", "similarity": 1.0}
 
 
-@pytest.mark.parametrize("ids", [("1", "2"), (1, 2), (1, "2"), ("ä\n\"x\"", 2.5)])
+@pytest.mark.parametrize("ids", [("1", "2"), (1, 2), (1, "2"), ('ä\n"x"', 2.5)])
 def test_ids_come_back_unchanged(tmp_path: Path, ids: tuple[Any, Any]) -> None:
     rows = run(tmp_path, item(ids[0]), item(ids[1]))
     assert [row["id"] for row in rows] == list(ids)
@@ -94,7 +94,10 @@ def test_a_file_without_items_gives_a_file_without_rows(tmp_path: Path) -> None:
 
 
 def test_days_between_the_same_words_count_where_dates_are_given(tmp_path: Path) -> None:
-    told = "The central bank added {n} billion of reserves through repurchase agreements, dealers said. " * 2
+    told = (
+        "The central bank added {n} billion of reserves through repurchase agreements, dealers said. "
+        * 2
+    )
     day = datetime(2026, 11, 2, tzinfo=UTC)
     rows = run(
         tmp_path,
@@ -172,7 +175,10 @@ def test_two_hundred_addresses_of_ten_pages_are_ten_groups(tmp_path: Path) -> No
     words = [f"word{n}" for n in range(4_000)]
     rows = run(
         tmp_path,
-        *(item(k, " ".join(rng.sample(words, 30)), title=f"T{k}", url=url) for k, (_, url) in enumerate(made)),
+        *(
+            item(k, " ".join(rng.sample(words, 30)), title=f"T{k}", url=url)
+            for k, (_, url) in enumerate(made)
+        ),
         layers="near",
     )
     groups: dict[int, set[int]] = {}

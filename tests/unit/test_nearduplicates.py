@@ -57,7 +57,7 @@ def _told(*items: tuple[str, str, datetime | None]) -> pl.DataFrame:
         },
         orient="row",
     )
-    return frame.with_columns(words=plain((frame["title"] + " " + frame["text"])))
+    return frame.with_columns(words=plain(frame["title"] + " " + frame["text"]))
 
 
 def _same(one: str, two: str, *titles: str, days: float | None = None) -> bool:
@@ -134,9 +134,7 @@ def test_later_items_change_no_candidates_of_earlier_ones(
     before = _pairs(*map(text, early))
     after = _pairs(*map(text, early + late))
     assert [p for p in after if p[1] < len(early)] == before
-    assert all(
-        sum(p[1] == n for p in after) <= OWNERS * RAREST for n in range(len(early + late))
-    )
+    assert all(sum(p[1] == n for p in after) <= OWNERS * RAREST for n in range(len(early + late)))
 
 
 @pytest.mark.parametrize("kind", [{"days": "76"}, {"place": "Porto"}, {"name": "Kwame Osei"}])

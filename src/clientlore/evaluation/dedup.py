@@ -95,7 +95,7 @@ def figures(folder: Path) -> list[Figure]:
         check = pairs.half("check")
         truth = check["same"].to_numpy()
         said = _accepted(check)
-        low, high = interval(len(truth), lambda at, t=truth, s=said: f1(t[at], s[at]))
+        low, high = interval(truth, said)
         name = "near-duplicates" if dated else "near-duplicates, no dates"
         made.append(Figure(name, f1(truth, said), low, high, len(truth), AIM))
         if dated:
@@ -116,9 +116,9 @@ def _single(pairs: Judged, truth: np.ndarray, ours: np.ndarray) -> list[Figure]:
         other = pairs.half(half)
         values = other["containment"].fill_null(0.0).to_numpy()
         answers = other["same"].to_numpy()
-        best = max(np.unique(values), key=lambda t, v=values, a=answers: f1(a, v >= t))
+        best = max((f1(answers, values >= t), t) for t in np.unique(values))[1]
         said = mine >= best
-        low, high = interval(len(truth), lambda at, s=said: f1(truth[at], s[at]))
+        low, high = interval(truth, said)
         chance = sign_test(ours == truth, said == truth)
         note = f"threshold {best:.2f}; p = {chance:.2g} that ours is better by chance"
         made.append(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from random import Random
 
 import numpy as np
 
@@ -46,8 +45,7 @@ def figures(folder: Path, seed: int = 0) -> list[Figure]:
     texts, gold, topics = documents(folder)
     shuffled = []
     for number in range(ORDERS):
-        order = list(range(len(texts)))
-        Random(seed + number).shuffle(order)
+        order = _shuffled(len(texts), seed + number)
         shuffled.append(_measured("stories", texts, gold, topics, order))
     filed = list(range(len(texts)))
     sorted_ = sorted(filed, key=lambda n: (topics[n], n))
@@ -71,6 +69,10 @@ def _measured(
     return Figure(name, value, low, high, len(order), AIM, note)
 
 
+def _shuffled(count: int, seed: int) -> list[int]:
+    return [int(n) for n in np.random.default_rng(seed).permutation(count)]
+
+
 def _by_topic(precision: np.ndarray, recall: np.ndarray, topic: np.ndarray) -> tuple[float, float]:
     rng, known = np.random.default_rng(20), np.unique(topic)
     where = {t: np.flatnonzero(topic == t) for t in known}
@@ -84,8 +86,7 @@ def _by_topic(precision: np.ndarray, recall: np.ndarray, topic: np.ndarray) -> t
 
 def _unseen(texts: list[str], gold: list[str], topics: list[int], seed: int) -> Figure:
     """Cross-validation by topic: the threshold that is best on the other topics is used on each fifth of them."""
-    order = list(range(len(texts)))
-    Random(seed).shuffle(order)
+    order = _shuffled(len(texts), seed)
     said = {t: threaded((texts[n] for n in order), like=t) for t in THRESHOLDS}
     names = [gold[n] for n in order]
     each = {t: bcubed(names, found)[1:] for t, found in said.items()}
@@ -94,7 +95,9 @@ def _unseen(texts: list[str], gold: list[str], topics: list[int], seed: int) -> 
     chosen = []
     for fold in range(5):
         rest, mine = folds != fold, folds == fold
-        best = max(THRESHOLDS, key=lambda t: _harmonic(each[t][0][rest].mean(), each[t][1][rest].mean()))
+        best = max(
+            THRESHOLDS, key=lambda t: _harmonic(each[t][0][rest].mean(), each[t][1][rest].mean())
+        )
         precision[mine], recall[mine] = each[best][0][mine], each[best][1][mine]
         chosen.append(best)
     low, high = _by_topic(precision, recall, np.array([topics[n] for n in order]))

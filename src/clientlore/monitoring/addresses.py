@@ -49,7 +49,10 @@ _CARRIERS = (
     (r"urldefense\.proofpoint\.com$", ("u",)),
 )
 _PARAMETERS = ("url", "u", "q", "to", "z", "dest", "destination", "target", "redirect", "uddg")
-_SUSPECT = r"(?i)https?(?::|%3a|-3a)(?:/|%2f|_).*https?(?::|%3a|%253a|-3a)|/RU=|ampproject\.org|/amp/s/|disq\.us|href\.li"
+_SUSPECT = (
+    r"(?i)https?(?::|%3a|-3a)(?:/|%2f|_).*https?(?::|%3a|%253a|-3a)"
+    r"|/RU=|ampproject\.org|/amp/s/|disq\.us|href\.li"
+)
 _GENERIC = re.compile(r"(?i)/(?:redirect|redir|r|out|away|link|click|l|url|goto|exit)(?:\.\w+)?/?$")
 
 

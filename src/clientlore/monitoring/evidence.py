@@ -54,7 +54,9 @@ def signs(told: pl.DataFrame) -> pl.DataFrame:
     figures = both.str.extract_all(_NUMBER)
     headline = words_of(title)
     anywhere = pl.col("text").fill_null("").str.extract_all(_NAME)
-    capitals = pl.col("text").fill_null("").str.extract_all(_NAMES).list.join(" ").str.extract_all(_NAME)
+    capitals = (
+        pl.col("text").fill_null("").str.extract_all(_NAMES).list.join(" ").str.extract_all(_NAME)
+    )
     return told.select(
         "n",
         "published_at",
@@ -68,7 +70,8 @@ def signs(told: pl.DataFrame) -> pl.DataFrame:
             words.str.extract_all(r"\b\w*\d\w*\b"),
             spelt,
         ).list.unique(),
-        marked=is_revision("title") | pl.col("text").fill_null("").str.contains(_CORRECTS)
+        marked=is_revision("title")
+        | pl.col("text").fill_null("").str.contains(_CORRECTS)
         | title.str.contains(_CORRECTS),
         table=(title == "")
         & (words.str.count_matches(r"\b\d+\b") > TABLE_SHARE * (words.str.count_matches(" ") + 1)),
@@ -123,9 +126,7 @@ def weighed(pairs: pl.DataFrame, clues: pl.DataFrame) -> pl.DataFrame:
 
 
 def _side(clues: pl.DataFrame, key: str, suffix: str) -> pl.DataFrame:
-    return clues.rename(
-        {name: key if name == "n" else f"{name}{suffix}" for name in clues.columns}
-    )
+    return clues.rename({name: key if name == "n" else f"{name}{suffix}" for name in clues.columns})
 
 
 def _size(what: str | pl.Expr) -> pl.Expr:

@@ -70,7 +70,8 @@ def _line_by_line(path: Path) -> pl.DataFrame:
                 item = json.loads(line)
             except ValueError as error:
                 raise BadDataError(
-                    f"Line {number} of {path} is no JSON ({error})", "Write one object in each line."
+                    f"Line {number} of {path} is no JSON ({error})",
+                    "Write one object in each line.",
                 ) from None
             if not isinstance(item, dict) or item.get("id") is None:
                 raise BadDataError(f"Line {number} of {path} has no id", "Give every item an id.")
@@ -131,12 +132,10 @@ def group(items: pl.DataFrame) -> pl.DataFrame:
 def answers(items: pl.DataFrame, grouped: pl.DataFrame) -> pl.DataFrame:
     """The rows that are written: `id`, `group_id`, `story_id` if stories were asked for, `reason`, `similarity`."""
     ids = items[items.columns[0]]
-    stories = (
-        {"story_id": ids.gather(grouped["story"])} if "story" in grouped.columns else {}
-    )
-    return pl.DataFrame({ids.name: ids, "group_id": ids.gather(grouped["group"]), **stories}).with_columns(
-        grouped["reason"], grouped["similarity"].round(4)
-    )
+    stories = {"story_id": ids.gather(grouped["story"])} if "story" in grouped.columns else {}
+    return pl.DataFrame(
+        {ids.name: ids, "group_id": ids.gather(grouped["group"]), **stories}
+    ).with_columns(grouped["reason"], grouped["similarity"].round(4))
 
 
 def write_answers(rows: pl.DataFrame, path: Path) -> None:
@@ -156,7 +155,9 @@ def _moment(texts: pl.Series) -> pl.Series:
     if texts.null_count() == len(texts):
         return pl.Series("published_at", [None] * len(texts), dtype=kind)
     column = pl.col("published_at").str.strip_chars()
-    zoned = [column.str.to_datetime(f, time_unit="us", strict=False, time_zone="UTC") for f in _FORMATS]
+    zoned = [
+        column.str.to_datetime(f, time_unit="us", strict=False, time_zone="UTC") for f in _FORMATS
+    ]
     local = [
         column.str.to_datetime(f, time_unit="us", strict=False).dt.replace_time_zone("UTC")
         for f in _LOCAL_FORMATS

@@ -37,7 +37,15 @@ _MARKUP = (
     r"|</?(?:p|br|div|span|a|b|i|u|em|strong|h[1-6]|ul|ol|li|img|table|tr|td|th|tbody|blockquote|figure|figcaption"
     r"|section|article|header|footer|hr|sup|sub|small|font|center)(?:\s[^<>]*)?/?>"
 )
-_ENTITIES = (("&nbsp;", " "), ("&quot;", '"'), ("&#39;", "'"), ("&rsquo;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+_ENTITIES = {
+    "&nbsp;": " ",
+    "&quot;": '"',
+    "&#39;": "'",
+    "&rsquo;": "'",
+    "&lt;": "<",
+    "&gt;": ">",
+    "&amp;": "&",
+}
 _SIGNED = r"(?:\s|^)(?:Reuters?|REUTERS?)[\s.]*$"
 
 
@@ -56,16 +64,10 @@ def _body(texts: pl.Series) -> pl.Series:
     texts = texts.cast(pl.String).fill_null("")
     tags = texts.str.contains_any(["</", "<br", "<BR", "<p>", "<p ", "<P>", "<img", "<!--", "<hr"])
     texts = _changed(texts, tags, lambda some: some.str.replace_all(_MARKUP, " "))
-    for entity, letter in _ENTITIES:
-        found = texts.str.contains(entity, literal=True)
-        texts = _changed(
-            texts, found, lambda some, e=entity, x=letter: some.str.replace_all(e, x, literal=True)
-        )
+    escaped = texts.str.contains("&", literal=True)
+    texts = _changed(texts, escaped, lambda some: some.str.replace_many(_ENTITIES))
     dashed = texts.str.head(120).str.contains_any([" - ", " -- ", ")- ", " \u2013 ", " \u2014 "])
-    if dashed.any():
-        dated = dashed & texts.set(~dashed, "").str.head(120).str.contains(_DATELINE)
-    else:
-        dated = dashed
+    dated = dashed & texts.set(~dashed, "").str.head(120).str.contains(_DATELINE)
     texts = _changed(texts, dated, lambda some: some.str.replace(_DATELINE, ""))
     signed = texts.str.tail(16).str.contains(_SIGNED)
     return _changed(texts, signed, lambda some: some.str.replace(_SIGNED, ""))

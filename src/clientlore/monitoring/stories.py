@@ -36,11 +36,15 @@ _TERM = re.compile(r"[^\W_](?:[\w.,'\u2019-]*[^\W_])?")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _ENDINGS = ("ing", "edly", "ed", "ies", "es", "s", "ly")
 _COMMON = frozenset(
-    "a an the of to in on at by for from with as and or but if then than that this these those it its he she his her "
-    "they their them we our us you your i me my is are was were be been being has have had do does did will would can "
-    "could may might should shall not no n't s t said says say also after before about into over out up down off which "
-    "who whom whose what when where while there here more most some any all other another such only own same so too "
-    "very just one two new first last year years day days time mr mrs ms according told".split()
+    re.findall(
+        r"\S+",
+        "a an the of to in on at by for from with as and or but if then than that this these those it its he "
+        "she his her they their them we our us you your i me my is are was were be been being has have had do "
+        "does did will would can could may might should shall not no n't s t said says say also after before "
+        "about into over out up down off which who whom whose what when where while there here more most some "
+        "any all other another such only own same so too very just one two new first last year years day days "
+        "time mr mrs ms according told ",
+    )
 )
 
 
@@ -56,7 +60,7 @@ def terms(text: str) -> dict[str, float]:
             weight = 1.0
             if word[0].isdigit():
                 weight = NUMBER_WEIGHT
-            elif word[0].isupper() and (place or words[1:2] and words[1][0].isupper()):
+            elif word[0].isupper() and (place or (words[1:2] and words[1][0].isupper())):
                 weight = NAME_WEIGHT
             found[_stem(low)] += weight  # type: ignore[assignment]
     return dict(found)

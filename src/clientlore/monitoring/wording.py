@@ -24,6 +24,7 @@ _SPACE, _LINE = 32, 10
 _POSSESSIVE = r"(?:[\x{2019}']s)+([^\p{L}\p{N}]|$)"
 
 U64 = np.ndarray[tuple[int], np.dtype[np.uint64]]
+Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 I64 = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
@@ -69,7 +70,9 @@ def plain(texts: pl.Series) -> pl.Series:
         rare = rare.str.replace_all(_POSSESSIVE, "$1").str.replace_all(r"[^\p{L}\p{N}]+", " ")
         texts = texts.scatter(odd.arg_true(), rare)
     # Letters stay as they are here: the s of a possessive is one in capitals too.
-    low = texts.str.replace_all(r"(?i)(?:'s)+([^\p{L}\p{N}]|$)", "$1") if _any(texts, "'") else texts
+    low = (
+        texts.str.replace_all(r"(?i)(?:'s)+([^\p{L}\p{N}]|$)", "$1") if _any(texts, "'") else texts
+    )
     made: list[str] = []
     for start in range(0, len(low), CHUNK):
         made += _plain_chunk(low[start : start + CHUNK].to_list())
@@ -134,9 +137,10 @@ def shingles(words: pl.Series, *, sampled: bool = False) -> Shingles:
     )
 
 
-def in_sample(values: U64) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def in_sample(values: U64) -> Flags:
     """Which shingles are in the sample: it depends on the shingle alone."""
-    return (values & np.uint64(SAMPLED - 1)) == 0
+    found: Flags = np.equal(values & np.uint64(SAMPLED - 1), 0)
+    return found
 
 
 def _hashes(texts: list[str]) -> tuple[I64, U64]:
