@@ -32,8 +32,9 @@ check: .venv/.manifest  ## lint, format, types, layers, definitions
 	@$(BIN)/lint-imports
 	@$(BIN)/dg check defs
 
-bench: .venv/.manifest  ## what each stage costs, side by side with what Dagster adds
+bench: .venv/.manifest  ## what each stage costs, and finding duplicates side by side with other tools
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.duplicates
 
 reference: .venv/.ready  ## docs/reference, from the code
 	@$(BIN)/python -m tools.make_reference
