@@ -5,7 +5,7 @@ from __future__ import annotations
 import email
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default
@@ -25,7 +25,6 @@ from clientlore.digests.tracing import Trace, trace
 from clientlore.errors import BadDataError, NotFoundError
 from clientlore.ids import sha256
 from clientlore.monitoring.events import EVENTS
-from clientlore.monitoring.merges import merges_of
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.run_context import Scope
 from clientlore.runs.orchestrator import InlineOrchestrator, RunRequest
@@ -389,21 +388,3 @@ def test_an_event_that_was_mailed_under_an_older_id_is_found_under_both(world: W
     world.run()
     assert RAISES in world.mail("ann")
     assert world.trace(old_id).steps[-1].what == "response"
-
-
-def test_each_merge_is_shown_with_both_texts_and_where_they_differ(world: World) -> None:
-    first = ENTRIES[0]
-    again = replace(
-        first, title=f"UPDATE 1 - {first.title}", text=f"{first.text} More follows soon."
-    )
-    world.serve(first)
-    world.run()
-    world.clock.at += timedelta(hours=1)
-    world.serve(again)
-    world.run()
-    event_id = world.event(again.title)
-    (pair,) = merges_of(world.workspace.lake, "acme", event_id)
-    assert (pair.layer, pair.event_id) == ("revision", event_id)
-    assert ("More follows soon.", True) in pair.later.text
-    assert not any(differs for _, differs in pair.first.text)
-    assert merges_of(world.workspace.lake, "other", event_id) == []
