@@ -32,9 +32,10 @@ check: .venv/.manifest  ## lint, format, types, layers, definitions
 	@$(BIN)/lint-imports
 	@$(BIN)/dg check defs
 
-bench: .venv/.manifest  ## what each stage costs, what Dagster adds, and 5,000 requests at once
+bench: .venv/.manifest  ## what each stage costs, what Dagster adds, 5,000 requests at once, duplicates beside other tools
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.many_requests
+	@$(BIN)/python -m bench.duplicates
 
 reference: .venv/.ready  ## docs/reference, from the code
 	@$(BIN)/python -m tools.make_reference

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clientlore.monitoring.normalise import canonical_url
+from clientlore.monitoring.addresses import canonical_url
 
 PAGE = "news.example/2026/acme-opens-plant"
 SAME = [

@@ -78,7 +78,7 @@ def _frame(told: list[Told]) -> pl.DataFrame:
         for name in Told(0, 0, 0, 0, 0, 0, 0).row()
     }
     keyed = with_keys(pl.DataFrame(rows, schema=schema))
-    return keyed.with_columns(signature=nearduplicates.signatures(keyed["words"]))
+    return keyed.with_columns(fingerprints=nearduplicates.fingerprints(keyed["words"]))
 
 
 def _fold(new: pl.DataFrame, old: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -86,7 +86,7 @@ def _fold(new: pl.DataFrame, old: pl.DataFrame | None = None) -> pl.DataFrame:
         old = new.clear().with_columns(event_id=pl.lit(None, pl.String))
 
     def texts(ids: list[str]) -> pl.DataFrame:
-        return old.filter(pl.col("item_id").is_in(ids)).select("item_id", "words", "text")
+        return old.filter(pl.col("item_id").is_in(ids)).select("item_id", *folding.TOLD)
 
     return folding.fold(new, old.select(list(folding.KEYS)), texts)
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from clientlore.control.model import Client, Preferences, Tenant, User
 from clientlore.memory.dossiers import Contact, Dossier, Known
+from clientlore.monitoring.merges import Pair, Told, differences
 from clientlore.pages.chart import ROW, WIDTH, draw
 from clientlore.pages.flow import STEPS, DayFlow
-from clientlore.pages.folded import Layer, Pair, Told, differences
+from clientlore.pages.folded import Layer
 from clientlore.pages.mails import Back, Mail, Person
 from clientlore.pages.stopped import Example, Gate, Reach, Stopped
 from clientlore.pages.writing import MOST_DOSSIERS, MOST_MAILS, Page, render

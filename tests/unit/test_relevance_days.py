@@ -135,7 +135,13 @@ def test_the_feed_of_a_client_brings_in_that_client_only(desk: Desk) -> None:
 
 def test_judgements_come_in_the_order_of_their_table_whoever_judges(desk: Desk) -> None:
     both = f"{STORY} Birchwood Freight will carry the goods."
-    desk.collect(NINE, *(_item(f"n{n}", f"{both} {n} {n} {n}", title=f"T{n}") for n in range(3)))
+    desk.collect(
+        NINE,
+        *(
+            _item(f"n{n}", both + " They agreed." * n, title="Told" + " again" * n)
+            for n in range(3)
+        ),
+    )
     desk.collect(
         NINE,
         *(_item(f"m{n}", f"Kilnworks Ceramics, {n}.", title=f"M{n}") for n in range(9)),

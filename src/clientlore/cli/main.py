@@ -27,6 +27,8 @@ _COMMANDS: Mapping[str, str] = {
     "fake-providers": "providers:fake_providers",
     "digest": "reading:digest",
     "search": "reading:search",
+    "dedup": "dedup:dedup",
+    "eval": "evaluating:evaluate",
     "dossier": "showing:dossier",
     "page": "showing:page",
     "trace": "reading:trace",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,14 +194,19 @@ def trace(reference: str, tenant: str | None, save: Path | None, as_json: bool) 
 
 @click.command()
 @click.argument("reference")
-@click.option("--user", required=True, help="Handle, address or id of a person.")
+@click.option(
+    "--user", help="Handle, address or id of a person; without one, what was folded and why."
+)
 @tenant_option
 @json_option
-def explain(reference: str, user: str, tenant: str | None, as_json: bool) -> None:
-    """Why a person was told of an event, or the first gate that stopped it.
+def explain(reference: str, user: str | None, tenant: str | None, as_json: bool) -> None:
+    """Why a person was told of an event, or the first gate that stopped it; or what was folded into the event.
 
     REFERENCE is the Ref of a digest line (also of another person's), or the id of an event or an item.
     """
+    if user is None:
+        _explain_merges(reference, tenant, as_json=as_json)
+        return
     from clientlore.digests.explaining import explain as answer
 
     with opened() as workspace:
@@ -223,6 +229,36 @@ def explain(reference: str, user: str, tenant: str | None, as_json: bool) -> Non
     for step in found.answers:
         mark = {True: "yes", False: "no", None: "-"}[step.passed]
         click.echo(f"  {step.question:10} {mark:4} {step.detail}")
+
+
+def _explain_merges(reference: str, tenant: str | None, *, as_json: bool) -> None:
+    """Each folded item beside the one it was folded for; what differs stands in brackets."""
+    from dataclasses import asdict
+
+    from clientlore.digests.tracing import resolve_event
+    from clientlore.monitoring.events import REASONS
+    from clientlore.monitoring.merges import merges_of
+
+    with opened() as workspace:
+        tenant_id = one_tenant(workspace, tenant).tenant_id
+        event_id = resolve_event(workspace, tenant_id, reference)
+        pairs = merges_of(workspace.lake, tenant_id, event_id)
+    if as_json:
+        merges = [{**asdict(pair), "reason": REASONS[pair.layer]} for pair in pairs]
+        say_json({"event_id": event_id, "merges": merges})
+        return
+    click.echo(f"Event {event_id}: {len(pairs)} folded into it.")
+    for pair in pairs:
+        click.echo(f"\n{pair.layer} ({pair.similarity:.2f}): {REASONS[pair.layer]}")
+        sides = [
+            (side.publisher or "", f"{_marked(side.title)}\n\n{_marked(side.text)}")
+            for side in (pair.first, pair.later)
+        ]
+        say_table("", [f"{name or 'item'}" for name, _ in sides], [[text for _, text in sides]])
+
+
+def _marked(segments: Sequence[tuple[str, bool]]) -> str:
+    return " ".join(f"[{words}]" if differs else words for words, differs in segments)
 
 
 def _say_step(step: Step) -> None:

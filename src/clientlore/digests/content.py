@@ -94,7 +94,7 @@ def read_material(
     every = lake.scan(MEMBERS, tenant, days)
     told = (
         every.filter(pl.col("status") == "PROCESSED")
-        .drop("words", "signature", "canonical_url", "content_key")
+        .drop("words", "fingerprints", "canonical_url", "content_key")
         .join(wanted, on="event_id", how="semi")
     )
     relevance, members = lake.collect(RELEVANCE, judged), lake.collect(MEMBERS, told)

@@ -165,7 +165,7 @@ def _line_steps(line: dict[str, Any]) -> list[Step]:
 def _members(workspace: Workspace, tenant_id: str, item_id: str, event_id: str) -> pl.DataFrame:
     """Every item of the event that one of the ids belongs to."""
     lake = workspace.lake
-    every = lake.scan(MEMBERS, [tenant_id]).drop("words", "signature")
+    every = lake.scan(MEMBERS, [tenant_id]).drop("words", "fingerprints")
     hit = lake.collect(
         MEMBERS,
         every.filter(

@@ -58,7 +58,7 @@ MEMBERS = Table(
             "position": pl.Int32,
             "origin_key": pl.String,
             "content_key": pl.String,
-            "signature": nearduplicates.SIGNATURE,
+            "fingerprints": nearduplicates.FINGERPRINTS,
         }
     ),
     ("collected_at", "published_at", "item_id"),
@@ -146,7 +146,7 @@ def fold_day(lake: Lake, snapshot: Snapshot) -> Folded:
     rows = lake.collect(raw.SEARCH_RESULTS, lake.scan(raw.SEARCH_RESULTS, [tenant_id], [day]))
     items, rejects = _usable(rows, snapshot)
     items = with_keys(items).with_columns(day=pl.lit(day))
-    items = items.with_columns(signature=nearduplicates.signatures(items["words"]))
+    items = items.with_columns(fingerprints=nearduplicates.fingerprints(items["words"]))
     old = _look_back(lake, tenant_id, day)
     placed = folding.fold(items, old, lambda ids: _texts(lake, tenant_id, day, ids))
     members = placed.with_columns(
@@ -240,7 +240,9 @@ def _look_back(lake: Lake, tenant_id: str, day: date) -> pl.DataFrame:
     near = pl.col("day") >= day - timedelta(days=NEAR_DAYS)
     frame = (
         lake.scan(MEMBERS, [tenant_id], look_back_days(day))
-        .with_columns(signature=pl.when(near & (pl.col("status") == "PROCESSED")).then("signature"))
+        .with_columns(
+            fingerprints=pl.when(near & (pl.col("status") == "PROCESSED")).then("fingerprints")
+        )
         .select("day", *folding.ORDER[:2], *folding.KEYS)
         .sort("day", *folding.ORDER, nulls_last=True)
         .select(list(folding.KEYS))
@@ -253,7 +255,7 @@ def _texts(lake: Lake, tenant_id: str, day: date, ids: list[str]) -> pl.DataFram
     frame = (
         lake.scan(MEMBERS, [tenant_id], days)
         .filter(pl.col("item_id").is_in(ids))
-        .select("item_id", "words", "text")
+        .select("item_id", *folding.TOLD)
     )
     return lake.collect(MEMBERS, frame)
 

@@ -30,11 +30,13 @@ KEYS = columns(
         "origin_key": pl.String,
         "canonical_url": pl.String,
         "content_key": pl.String,
-        "signature": nearduplicates.SIGNATURE,
+        "fingerprints": nearduplicates.FINGERPRINTS,
     }
 )
 """What the look-back must have; in the order of days, then of `ORDER`."""
 
+TOLD = ("words", "title", "text", "published_at")
+"""What is compared of two candidates."""
 Texts = Callable[[list[str]], pl.DataFrame]
 
 _RANKS = {"identity": 1, "revision": 2, "url": 3, "content": 4, "near": 5}
@@ -47,9 +49,9 @@ def fold(new: pl.DataFrame, old: pl.DataFrame, texts: Texts) -> pl.DataFrame:
     """Assigns every new item to an event.
 
     Args:
-        new: Distinct items of a day with the columns of `KEYS` but the event, and of `ORDER`, `words`, `text`.
+        new: Distinct items of a day with the columns of `KEYS` but the event, of `ORDER` and of `TOLD`.
         old: Members of earlier days, with the columns of `KEYS`.
-        texts: Gives `item_id`, `words` and `text` of some old items; asked only for candidates.
+        texts: Gives `item_id` and `TOLD` of some old items; asked only for candidates.
 
     Returns:
         The new items in the order of collection, with `event_id`, `layer` (`first` for the founder of an
@@ -186,26 +188,19 @@ def _url_edges(everything: pl.DataFrame) -> pl.DataFrame:
 def _near_edges(
     everything: pl.DataFrame, fresh: pl.DataFrame, first_new: int, texts: Texts
 ) -> pl.DataFrame:
-    pairs = nearduplicates.candidates(everything["signature"], first_new)
+    pairs = nearduplicates.candidates(everything["fingerprints"], first_new)
     if pairs.is_empty():
         return _EDGES.to_frame()
     ids = everything.select("n", "item_id")
     wanted = ids.filter((pl.col("n") < first_new) & pl.col("n").is_in(pairs["earlier"].implode()))
-    told = pl.concat(
-        [
-            wanted.join(
-                texts(wanted["item_id"].to_list()).unique("item_id", keep="first"), on="item_id"
-            ).select("n", "words", "text"),
-            fresh.select("words", "text")
-            .with_row_index("n", first_new)
-            .select(pl.col("n").cast(pl.Int64), "words", "text"),
-        ]
-    )
-    pairs = pairs.join(
-        told.rename({"n": "earlier", "words": "words_a", "text": "text_a"}), on="earlier"
-    ).join(told.rename({"n": "later", "words": "words_b", "text": "text_b"}), on="later")
+    told = [fresh.select(TOLD).with_row_index("n", first_new).cast({"n": pl.Int64})]
+    if wanted.height:
+        known = texts(wanted["item_id"].to_list()).unique("item_id", keep="first")
+        told.append(wanted.join(known, on="item_id").select("n", *TOLD))
+    both = pl.concat(told, how="vertical_relaxed")
+    pairs = pairs.filter(pl.col("earlier").is_in(both["n"].implode()))
     return (
-        nearduplicates.confirm(pairs)
+        nearduplicates.confirm(pairs, both)
         .with_columns(layer=pl.lit("near"))
         .select("later", "earlier", "layer", "similarity")
         .match_to_schema(_EDGES)

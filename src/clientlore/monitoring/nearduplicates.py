@@ -1,8 +1,10 @@
-"""The near-duplicate layer: MinHash finds candidates, exact Jaccard and containment decide, names can veto.
+"""The near-duplicate layer: shared fingerprints find candidates, what the two texts tell decides.
 
-Shingles are runs of `SHINGLE` words. Two items are candidates if they agree in one of `BANDS` bands of their
-signatures (Broder 1997; Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, ch. 3): with 32 bands of
-4 rows a pair of Jaccard similarity s is found with probability 1 - (1 - s^4)^32, which is 0.99 at s = 0.6.
+Fingerprints are shingles (runs of three words) whose hash is zero modulo four (Broder 1997): of two texts, both have
+one or neither has it, so a flash is found in the long story that contains it, which minima over whole texts
+(MinHash) do not show. Candidates are then compared exactly. How much of the shorter text the longer one contains is
+the strongest evidence; names, numbers, headline and dates that contradict each other weigh against it, since stories
+of one template share most of their words.
 """
 
 from __future__ import annotations
@@ -10,143 +12,141 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-SHINGLE = 3
-PERMUTATIONS = 128
-BANDS = 32
-SEED = 42
-JACCARD = 0.6
-CONTAINMENT = 0.8
-MIN_SHINGLES = 15
-"""A text of fewer shingles is contained in another too easily."""
-SHARED_NAMES = 0.6
-"""Share of the smaller set of names and numbers that both must have; fewer, and it is a template."""
-BUCKET = 20
-"""An item is compared with at most this many earlier ones of a bucket, so that a popular phrase stays cheap."""
+from clientlore.monitoring.evidence import FEATURES, signs, weighed
+from clientlore.monitoring.wording import VALUE_BITS, Shingles, in_sample, shingles, together
 
-SIGNATURE = pl.List(pl.UInt32)
+FEW_SHINGLES = 32
+"""A text with fewer keeps all of them as fingerprints."""
+OWNERS = 16
+"""Of the texts that share a fingerprint, so many of the earliest are compared with a later one."""
+RAREST = 12
+"""A text is looked up by so many of its fingerprints, those that the fewest earlier texts have."""
+ENOUGH = 3
+"""So many shared fingerprints make a candidate; one does where a text has no more than `SMALL`."""
+SMALL = 4
+MIN_ESTIMATE, MIN_CONTAINMENT = 0.3, 0.45
+"""Less than this in common, by fingerprints and then by all shingles, is not looked at closer."""
+
+ACCEPTED = 0.5
+"""From this probability on two texts are the same."""
+
+FINGERPRINTS = pl.List(pl.UInt64)
+
+_ROW = np.uint64((1 << 24) - 1)
 
 
-def signatures(texts: pl.Series) -> pl.Series:
-    """MinHash signatures of texts of words; null where a text has no shingle."""
-    from rensa import RMinHash
-
-    sets = _shingles(texts)
-    some = sets.list.len() > 0
-    digests = RMinHash.digests_from_token_sets(sets.filter(some).to_list(), PERMUTATIONS, SEED)
-    made = pl.Series(digests, dtype=SIGNATURE) if digests else pl.Series([], dtype=SIGNATURE)
-    positions = np.flatnonzero(some.to_numpy())
-    frame = pl.DataFrame({"n": np.arange(len(texts))}).join(
-        pl.DataFrame({"n": positions, "signature": made}), on="n", how="left", maintain_order="left"
+def fingerprints(words: pl.Series) -> pl.Series:
+    """The fingerprints of texts of words, in order; empty where a text has no shingle."""
+    sample, lengths = shingles(words, sampled=True), words.str.count_matches(" ").fill_null(0)
+    few = (lengths < FEW_SHINGLES).to_numpy()
+    all_of_few = shingles(words.filter(pl.Series(few)))
+    counts = sample.lengths()
+    rows = np.repeat(np.arange(len(words)), counts)
+    keep = ~few[rows]
+    rows = np.r_[rows[keep], np.repeat(np.flatnonzero(few), all_of_few.lengths())]
+    values = np.r_[sample.values[keep], all_of_few.values]
+    order = np.argsort(rows, kind="stable")
+    counts = np.bincount(rows, minlength=len(words))
+    made = pl.DataFrame({"row": rows[order], "value": values[order]})
+    lists = made.group_by("row", maintain_order=True).agg("value")["value"]
+    some = pl.DataFrame(
+        {"row": np.flatnonzero(counts), "value": lists},
+        schema={"row": pl.Int64, "value": FINGERPRINTS},
     )
-    return frame["signature"]
+    everything = pl.DataFrame({"row": np.arange(len(words))}, schema={"row": pl.Int64})
+    return (
+        everything.join(some, on="row", how="left", maintain_order="left")["value"]
+        .fill_null(pl.lit([], FINGERPRINTS))
+        .alias("fingerprints")
+    )
 
 
-def candidates(signature: pl.Series, first_new: int) -> pl.DataFrame:
-    """Pairs of items that share a band, of which the later one is new.
+def candidates(prints: pl.Series, first_new: int) -> pl.DataFrame:
+    """Pairs of items that share rare fingerprints, of which the later one is new.
 
     Args:
-        signature: Signatures in the order of collection; null where there is none.
+        prints: Fingerprints in the order of collection; null where an item is not to be compared.
         first_new: Position of the first item of the day; earlier ones are the look-back.
 
     Returns:
-        Columns `earlier` and `later`: positions, each pair once.
+        Columns `earlier` and `later`: positions, each pair once. At most `OWNERS * RAREST` for each later item;
+        which ones depends only on what came before it.
     """
-    some = np.flatnonzero(signature.is_not_null().to_numpy())
-    if len(some) < 2 or first_new >= len(signature):
-        return pl.DataFrame(schema={"earlier": pl.Int64, "later": pl.Int64})
-    keys = _band_keys(signature.drop_nulls())
-    frame = pl.DataFrame({"key": keys.ravel(), "n": np.repeat(some.astype(np.int64), BANDS)})
-    frame = frame.filter(pl.len().over("key") > 1)
-    heads = frame.group_by("key").agg(pl.col("n").sort().head(BUCKET).alias("earlier"))
-    return (
-        frame.filter(pl.col("n") >= first_new)
-        .join(heads, on="key")
-        .select("earlier", pl.col("n").alias("later"))
-        .explode("earlier")
-        .filter(pl.col("earlier") < pl.col("later"))
-        .unique()
-        .sort("later", "earlier")
+    nothing = pl.DataFrame(schema={"earlier": pl.Int64, "later": pl.Int64})
+    counts = prints.list.len().fill_null(0).to_numpy().astype(np.int64)
+    if not counts.sum():
+        return nothing
+    rows = np.repeat(np.arange(len(prints)), counts)
+    values = prints.explode(empty_as_null=False).drop_nulls().to_numpy()
+    keys = (values << np.uint64(64 - VALUE_BITS)) | rows.astype(np.uint64)
+    keys.sort()
+    values, rows = keys >> np.uint64(64 - VALUE_BITS), (keys & _ROW).astype(np.int64)
+    start = np.maximum.accumulate(
+        np.where(np.r_[True, values[1:] != values[:-1]], np.arange(len(keys)), 0)
     )
+    before = np.arange(len(keys)) - start
+    wanted = (before > 0) & (rows >= first_new)
+    rows_w, start_w, before_w = rows[wanted], start[wanted], before[wanted]
+    order = np.lexsort((start_w, before_w, rows_w))
+    rows_w, start_w, before_w = rows_w[order], start_w[order], before_w[order]
+    if not len(rows_w):
+        return nothing
+    first = np.maximum.accumulate(
+        np.where(np.r_[True, rows_w[1:] != rows_w[:-1]], np.arange(len(rows_w)), 0)
+    )
+    rare = np.arange(len(rows_w)) - first < RAREST
+    rows_w, start_w, owners = rows_w[rare], start_w[rare], np.minimum(before_w[rare], OWNERS)
+    later = np.repeat(rows_w, owners)
+    nth = np.arange(len(later)) - np.repeat(np.cumsum(owners) - owners, owners)
+    earlier = rows[np.repeat(start_w, owners) + nth]
+    pairs = (later.astype(np.uint64) << np.uint64(24)) | earlier.astype(np.uint64)
+    pairs, shared = np.unique(pairs, return_counts=True)
+    later, earlier = (pairs >> np.uint64(24)).astype(np.int64), (pairs & _ROW).astype(np.int64)
+    enough = (shared >= ENOUGH) | (np.minimum(counts[later], counts[earlier]) <= SMALL)
+    later, earlier = later[enough], earlier[enough]
+    # A short text has fingerprints that a long one cannot have: the estimate is made on what both kinds keep.
+    flat = prints.explode(empty_as_null=False).drop_nulls().to_numpy()
+    some = in_sample(flat)
+    kept = np.bincount(np.repeat(np.arange(len(prints)), counts)[some], minlength=len(prints))
+    fewer = np.minimum(kept[later], kept[earlier])
+    sample = Shingles(np.r_[0, np.cumsum(kept)], flat[some])
+    close = (together(sample, earlier, later) >= MIN_ESTIMATE * fewer) | (fewer <= SMALL)
+    return pl.DataFrame({"earlier": earlier[close], "later": later[close]})
 
 
-def _band_keys(signature: pl.Series) -> np.ndarray:
-    """A key of 64 bits for each item and band; two bands that agree have one key, others hardly ever.
-
-    What a chance agreement lets through is turned away when pairs are decided exactly.
-    """
-    matrix = signature.explode().to_numpy().astype(np.uint64).reshape(len(signature), BANDS, -1)
-    keys = np.arange(1, BANDS + 1, dtype=np.uint64)[None, :] * np.uint64(0x9E3779B97F4A7C15)
-    with np.errstate(over="ignore"):
-        for row in range(matrix.shape[2]):
-            keys = (keys ^ matrix[:, :, row]) * np.uint64(0xFF51AFD7ED558CCD)
-            keys ^= keys >> np.uint64(33)
-    return keys
-
-
-def confirm(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Decides pairs exactly.
+def confirm(pairs: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """Decides candidates exactly.
 
     Args:
-        pairs: Columns earlier, later, words_a, words_b (normalised), text_a, text_b (as written).
+        pairs: Columns `earlier` and `later`.
+        told: Each item of a pair once: `n`, `words`, `title`, `text`, `published_at` (may be null).
 
     Returns:
-        The accepted pairs with `jaccard`, `containment` (of the shorter in the longer) and `similarity`, the
-        larger of the two.
+        The pairs of which one tells what the other does, with `jaccard`, `containment` (of the shorter in the longer),
+        `probability` that a reader would say so too, and `similarity`, the larger of the first two.
     """
-    if pairs.is_empty():
-        return pairs.select("earlier", "later").with_columns(
-            jaccard=pl.lit(None, pl.Float64),
-            containment=pl.lit(None, pl.Float64),
-            similarity=pl.lit(None, pl.Float64),
-        )
-    frame = pairs.with_columns(
-        a=_shingles(pairs["words_a"]),
-        b=_shingles(pairs["words_b"]),
-        names_a=_names(pairs["text_a"]),
-        names_b=_names(pairs["text_b"]),
-    ).with_columns(
-        both=pl.col("a").list.set_intersection("b").list.len().cast(pl.Float64),
-        shorter=pl.min_horizontal(pl.col("a").list.len(), pl.col("b").list.len()),
-        together=pl.col("a").list.set_union("b").list.len(),
-        fewer=pl.min_horizontal(pl.col("names_a").list.len(), pl.col("names_b").list.len()),
-        shared=pl.col("names_a").list.set_intersection("names_b").list.len(),
-    )
-    frame = frame.with_columns(
-        jaccard=pl.col("both") / pl.col("together"),
-        containment=pl.col("both") / pl.col("shorter"),
-    ).with_columns(similarity=pl.max_horizontal("jaccard", "containment").round(4))
-    close = (pl.col("jaccard") >= JACCARD) | (
-        (pl.col("containment") >= CONTAINMENT) & (pl.col("shorter") >= MIN_SHINGLES)
-    )
-    template = (pl.col("fewer") >= 2) & (pl.col("shared") < SHARED_NAMES * pl.col("fewer"))
-    return frame.filter(close & ~template).select(
-        "earlier", "later", "jaccard", "containment", "similarity"
-    )
+    looked = compared(pairs, told)
+    return looked.filter(pl.col("probability") >= ACCEPTED).drop(FEATURES, strict=False)
 
 
-def _shingles(texts: pl.Series) -> pl.Series:
-    element = pl.element()
-    runs = pl.concat_str([element.shift(-n) for n in range(SHINGLE)], separator=" ")
-    return (
-        texts.fill_null("")
-        .str.split(" ")
-        .list.eval(runs.drop_nulls().unique(maintain_order=True))
-        .alias("shingles")
+def compared(pairs: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """What `confirm` decides by: the pairs with something in common, their measures and all evidence."""
+    asked = pl.concat([pairs["earlier"], pairs["later"]]).unique()
+    told = told.filter(pl.col("n").is_in(asked.implode())).sort("n")
+    place = np.searchsorted(told["n"].to_numpy(), pairs.select("earlier", "later").to_numpy())
+    one, other = place[:, 0], place[:, 1]
+    mine = shingles(told["words"])
+    lengths = mine.lengths()
+    shared = together(mine, one, other)
+    shorter = np.maximum(np.minimum(lengths[one], lengths[other]), 1)
+    union = np.maximum(lengths[one] + lengths[other] - shared, 1)
+    measured = pairs.select("earlier", "later").with_columns(
+        jaccard=pl.Series(shared / union, dtype=pl.Float64),
+        containment=pl.Series(shared / shorter, dtype=pl.Float64),
     )
-
-
-def _names(texts: pl.Series) -> pl.Series:
-    """Words in capitals inside sentences, and numbers: what tells one story from another of the same template."""
-    return (
-        texts.fill_null("")
-        .str.extract_all(r"(?:[a-z,;0-9]\s+\p{Lu}[\p{L}\p{N}&-]+)|(?:\d[\d.,]*)")
-        .list.eval(
-            pl.element()
-            .str.extract(r"(\p{Lu}[\p{L}\p{N}&-]+|\d[\d.,]*)$", 1)
-            .str.strip_chars(".,")
-            .str.to_lowercase()
-            .drop_nulls()
-            .unique(maintain_order=True)
-        )
-        .alias("names")
+    near = measured.filter(pl.col("containment") >= MIN_CONTAINMENT)
+    both = pl.concat([near["earlier"], near["later"]]).unique()
+    clues = signs(told.filter(pl.col("n").is_in(both.implode())))
+    return weighed(near, clues).with_columns(
+        similarity=pl.max_horizontal("jaccard", "containment").round(4)
     )

@@ -1,86 +1,82 @@
-"""What makes two texts or addresses the same for us: expressions over columns, no loop over rows."""
+"""What makes two items the same for us: expressions over columns, no loop over rows."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
 from clientlore.ids import stable_ids
+from clientlore.monitoring.addresses import canonical_url
+from clientlore.monitoring.wording import plain
 
-NORMALISER = "n1"
+NORMALISER = "n2"
 """Raised when a change here may change which items are the same."""
 SHORT_WORDS = 12
 """A text of fewer words is too little to tell an item by."""
 BOILERPLATE_HEADLINES = 3
 """A text under this many headlines of one source is a footer or a teaser."""
 
-# Parameters that say how a reader came, not what they read.
-_TRACKING = (
-    r"(?i)^(utm_[a-z0-9_]*|ga_[a-z_]*|fbclid|gclid|dclid|gbraid|wbraid|msclkid|yclid|twclid|igshid|mc_cid|mc_eid"
-    r"|mkt_tok|ref|ref_src|referrer|source|cmpid|cmp|ocid|icid|ncid|sr_share|smid|smtyp|spm|_ga|_gl|_hsenc"
-    r"|_hsmi|vero_id|wt_mc|at_medium|at_campaign|ito|partner|rss|feed|guccounter|guce_referrer)$"
-)
-_MOBILE = r"^(?:(?:www\d?|m|mobile|amp)\.)+(.+\..+)$"
-_DEFAULT_PORT = r":(?:80|443)?$"
-_USUAL_PAGE = r"(?i)(?:/amp|/index\.(?:html?|php))+$"
 _REVISION = (
     r"(?i)^\s*(?:corrected|correction|update\s*\d*|updated|refile|rpt|wrapup\s*\d*|amended)"
     r"\s*[-:\x{2013}\x{2014}]\s*"
 )
 _SEPARATOR = r"(?:\s+-|\s*[|\x{2013}\x{2014}])\s*$"
-# Polars has no look-ahead: what stands behind is put back.
-_POSSESSIVE = r"(?:[\x{2019}']s)+([^\p{L}\p{N}]|$)"
-
-
-def canonical_url(column: str) -> pl.Expr:
-    """The address without what does not name the page: scheme, `www`, mobile host, tracking, fragment, last slash.
-
-    A port stays unless it is the usual one. Null where there is no address, and where it names a site and not a
-    page.
-    """
-    url = pl.col(column).str.strip_chars().str.replace(r"(?s)#.*$", "")
-    server = url.str.extract(
-        r"(?i)^[a-z][a-z0-9+.-]*://(?:[^/?@]*@)?([^/?]+)", 1
-    ).str.to_lowercase()
-    port = server.str.extract(r"(:\d*)$", 1).fill_null("").str.replace(_DEFAULT_PORT, "")
-    host = server.str.replace(r":\d*$", "").str.strip_suffix(".").str.replace(_MOBILE, "$1") + port
-    path = (
-        url.str.extract(r"^[^:]+://[^/?]*([^?]*)", 1)
-        .str.replace_all(r"/{2,}", "/")
-        .str.strip_suffix("/")
-        .str.replace(_USUAL_PAGE, "")
-    )
-    query = (
-        url.str.extract(r"\?(.*)$", 1)
-        .fill_null("")
-        .str.split("&")
-        .list.eval(
-            pl.element().filter(
-                (pl.element() != "")
-                & ~pl.element().str.extract(r"^([^=]*)", 1).str.contains(_TRACKING)
-            )
-        )
-        .list.sort()
-        .list.join("&")
-    )
-    page = pl.concat_str(host, path, pl.when(query != "").then("?" + query).otherwise(pl.lit("")))
-    return pl.when((path != "") | (query != "")).then(page)
+# A place and a date, or an agency in brackets, before a dash at the very beginning.
+_AGENCY = r"\((?:[A-Z][\w.&' ]{1,30})\)"
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{1,2}(?:,?\s+\d{4})?"
+_PLACE = r"\p{Lu}[\p{L}.'/ -]{1,40}(?:,\s*[\p{L}. ]{2,20})?"
+_DATELINE = (
+    rf"^\s*(?:{_PLACE},?\s*(?:{_MONTH})\s*(?:{_AGENCY})?|{_PLACE}\s*{_AGENCY}|{_AGENCY})"
+    r"\s*(?:--?|\x{2013}|\x{2014})\s+"
+)
+_MARKUP = (
+    r"(?is)<(?:script|style)\b.*?</(?:script|style)>|<!--.*?-->"
+    r"|</?(?:p|br|div|span|a|b|i|u|em|strong|h[1-6]|ul|ol|li|img|table|tr|td|th|tbody|blockquote|figure|figcaption"
+    r"|section|article|header|footer|hr|sup|sub|small|font|center)(?:\s[^<>]*)?/?>"
+)
+_ENTITIES = {
+    "&nbsp;": " ",
+    "&quot;": '"',
+    "&#39;": "'",
+    "&rsquo;": "'",
+    "&lt;": "<",
+    "&gt;": ">",
+    "&amp;": "&",
+}
+_SIGNED = r"(?:\s|^)(?:Reuters?|REUTERS?)[\s.]*$"
 
 
 def words(column: str) -> pl.Expr:
     """The text as words: NFKC, lower case, letters and digits only, one space between; possessives lose their s."""
-    return (
-        pl.col(column)
-        .fill_null("")
-        .str.normalize("NFKC")
-        .str.to_lowercase()
-        .str.replace_all(_POSSESSIVE, "$1")
-        .str.replace_all(r"[^\p{L}\p{N}]+", " ")
-        .str.strip_chars()
-    )
+    return pl.col(column).map_batches(plain, return_dtype=pl.String, is_elementwise=True)
+
+
+def body(column: str) -> pl.Expr:
+    """The text without markup, the dateline before it and the agency's name under it."""
+    return pl.col(column).map_batches(_body, return_dtype=pl.String, is_elementwise=True)
+
+
+def _body(texts: pl.Series) -> pl.Series:
+    # Each pattern is tried where a plain look says that it may be found: most texts have no markup.
+    texts = texts.cast(pl.String).fill_null("")
+    tags = texts.str.contains_any(["</", "<br", "<BR", "<p>", "<p ", "<P>", "<img", "<!--", "<hr"])
+    texts = _changed(texts, tags, lambda some: some.str.replace_all(_MARKUP, " "))
+    escaped = texts.str.contains("&", literal=True)
+    texts = _changed(texts, escaped, lambda some: some.str.replace_many(_ENTITIES))
+    dashed = texts.str.head(120).str.contains_any([" - ", " -- ", ")- ", " \u2013 ", " \u2014 "])
+    dated = dashed & texts.set(~dashed, "").str.head(120).str.contains(_DATELINE)
+    texts = _changed(texts, dated, lambda some: some.str.replace(_DATELINE, ""))
+    signed = texts.str.tail(16).str.contains(_SIGNED)
+    return _changed(texts, signed, lambda some: some.str.replace(_SIGNED, ""))
+
+
+def _changed(
+    texts: pl.Series, where: pl.Series, change: Callable[[pl.Series], pl.Series]
+) -> pl.Series:
+    return texts.scatter(where.arg_true(), change(texts.filter(where))) if where.any() else texts
 
 
 def plain_words(text: str) -> str:
@@ -130,8 +126,8 @@ def with_keys(items: pl.DataFrame) -> pl.DataFrame:
         canonical_url=canonical_url("url"),
         _head=headline("title", "publisher"),
         marked_revision=is_revision("title"),
-        _body=words("text"),
-    )
+        _text=body("text"),
+    ).with_columns(_body=words("_text"))
     # A text that a source puts under several headlines is not what they are about; from the time on at which it
     # does, since what comes later changes nothing about what came before.
     boilerplate = pl.col("collected_at") >= nth_time(
@@ -160,4 +156,4 @@ def with_keys(items: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         content_key=pl.Series(stable_ids(frame["_content"]), dtype=pl.String),
         origin_key=pl.Series(stable_ids(frame["_origin"]), dtype=pl.String),
-    ).drop("_head", "_body", "_boilerplate", "_content", "_origin")
+    ).drop("_head", "_text", "_body", "_boilerplate", "_content", "_origin")

@@ -115,7 +115,7 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
         events.MEMBERS,
         lake.scan(events.MEMBERS, [tenant_id], [day])
         .filter(pl.col("status") == "PROCESSED")
-        .drop("words", "signature"),
+        .drop("words", "fingerprints"),
     )
     matched = matching.match(members, snapshot.clients)
     publishers = members.group_by("event_id").agg(

@@ -1,0 +1,195 @@
+"""Stories: the same event told in other words, found one item after the other.
+
+An item joins the story whose centre it is most like, or begins one (single-pass clustering; Allan, Papka and Lavrenko
+1998). What it is like is the cosine of weighted terms: term frequency damped by a logarithm, inverse document
+frequency over what was seen so far, names and numbers heavier, since look-alike events differ in just these. What was
+placed never moves: nothing later changes what came before.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from heapq import nlargest
+
+import polars as pl
+
+LIKE = 0.23
+"""Cosine from which on two tell one event; chosen on ECB+, see docs/quality.md."""
+NAME_WEIGHT, NUMBER_WEIGHT = 2.0, 1.5
+SEEN_BEFORE = 300
+"""Documents that term frequencies start from, so that the first few words are not all rare."""
+WINDOW_DAYS = 7
+"""A story that nobody told for so long is over."""
+OPEN_STORIES = 20_000
+"""So many stories are open at most; the one untold for longest gives way."""
+TERMS, CENTRE_TERMS = 80, 200
+"""The heaviest terms of an item, and of a story, that are kept."""
+LOOKED_UP, PER_TERM, COMPARED = 12, 40, 30
+"""Stories are looked up by so many terms, in so many stories each, and so many are compared."""
+
+_TERM = re.compile(r"[^\W_](?:[\w.,'\u2019-]*[^\W_])?")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_ENDINGS = ("ing", "edly", "ed", "ies", "es", "s", "ly")
+_COMMON = frozenset(
+    re.findall(
+        r"\S+",
+        "a an the of to in on at by for from with as and or but if then than that this these those it its he "
+        "she his her they their them we our us you your i me my is are was were be been being has have had do "
+        "does did will would can could may might should shall not no n't s t said says say also after before "
+        "about into over out up down off which who whom whose what when where while there here more most some "
+        "any all other another such only own same so too very just one two new first last year years day days "
+        "time mr mrs ms according told ",
+    )
+)
+
+
+def terms(text: str) -> dict[str, float]:
+    """The terms of a text with how often they stand there; names and numbers count more."""
+    found: Counter[str] = Counter()
+    for sentence in _SENTENCE.split(text):
+        words = _TERM.findall(sentence)
+        for place, word in enumerate(words):
+            low = word.lower()
+            if low in _COMMON:
+                continue
+            weight = 1.0
+            if word[0].isdigit():
+                weight = NUMBER_WEIGHT
+            elif word[0].isupper() and (place or (words[1:2] and words[1][0].isupper())):
+                weight = NAME_WEIGHT
+            found[_stem(low)] += weight  # type: ignore[assignment]
+    return dict(found)
+
+
+def _stem(word: str) -> str:
+    word = word.removesuffix("'s").removesuffix("\u2019s")
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
+    return word
+
+
+@dataclass
+class _Story:
+    number: int
+    told: datetime | None
+    total: dict[str, float]
+    length: float = 1.0
+
+
+@dataclass
+class Threads:
+    """Open stories; `place` is asked for one item after the other."""
+
+    like: float = LIKE
+    seen: int = SEEN_BEFORE
+    frequency: Counter[str] = field(default_factory=Counter)
+    stories: dict[int, _Story] = field(default_factory=dict)
+    index: dict[str, deque[int]] = field(default_factory=dict)
+
+    def place(self, number: int, text: str, told: datetime | None = None) -> tuple[int, float]:
+        """The story of an item: the number of its first item, and how like its centre this one is.
+
+        Args:
+            number: Of this item; it names the story that the item begins.
+            text: Headline and text.
+            told: When it was published, if known.
+        """
+        counts = terms(text)
+        self.frequency.update(counts.keys())
+        self.seen += 1
+        vector = self._weighed(counts)
+        if not vector:
+            return number, 1.0
+        best, cosine = self._closest(vector, told)
+        if best is None or cosine < self.like:
+            self._begin(number, vector, told)
+            return number, 1.0
+        self._join(best, vector, told)
+        return best.number, cosine
+
+    def _weighed(self, counts: dict[str, float]) -> dict[str, float]:
+        weights = {
+            term: (1 + math.log(count)) * math.log(1 + self.seen / self.frequency[term])
+            for term, count in counts.items()
+        }
+        kept = nlargest(TERMS, weights.items(), key=lambda entry: (entry[1], entry[0]))
+        length = math.sqrt(sum(weight * weight for _, weight in kept))
+        return {term: weight / length for term, weight in kept} if length else {}
+
+    def _closest(
+        self, vector: dict[str, float], told: datetime | None
+    ) -> tuple[_Story | None, float]:
+        shared: Counter[int] = Counter()
+        for term, weight in list(vector.items())[:LOOKED_UP]:
+            for number in self.index.get(term, ()):
+                shared[number] += weight  # type: ignore[assignment]
+        best, most = None, 0.0
+        for number, _ in nlargest(COMPARED, shared.items(), key=lambda e: (e[1], -e[0])):
+            story = self.stories.get(number)
+            if story is None or _over(story.told, told):
+                continue
+            total = story.total
+            dot = sum(weight * total.get(term, 0.0) for term, weight in vector.items())
+            if dot / story.length > most:
+                best, most = story, dot / story.length
+        return best, most
+
+    def _begin(self, number: int, vector: dict[str, float], told: datetime | None) -> None:
+        if len(self.stories) >= OPEN_STORIES:
+            del self.stories[next(iter(self.stories))]
+        self.stories[number] = _Story(number, told, dict(vector))
+        self._enter(number, vector)
+
+    def _join(self, story: _Story, vector: dict[str, float], told: datetime | None) -> None:
+        total = story.total
+        for term, weight in vector.items():
+            total[term] = total.get(term, 0.0) + weight
+        if len(total) > 2 * CENTRE_TERMS:
+            kept = nlargest(CENTRE_TERMS, total.items(), key=lambda entry: (entry[1], entry[0]))
+            story.total = total = dict(kept)
+        story.length = math.sqrt(sum(weight * weight for weight in total.values()))
+        story.told = max(filter(None, (story.told, told)), default=None)
+        # Told again, it is the last to give way.
+        self.stories[story.number] = self.stories.pop(story.number)
+        self._enter(story.number, vector)
+
+    def _enter(self, number: int, vector: dict[str, float]) -> None:
+        for term in list(vector)[:LOOKED_UP]:
+            known = self.index.setdefault(term, deque(maxlen=PER_TERM))
+            if number not in known:
+                known.append(number)
+
+
+def _over(last: datetime | None, now: datetime | None) -> bool:
+    return last is not None and now is not None and abs(now - last) > timedelta(days=WINDOW_DAYS)
+
+
+def threaded(
+    texts: Iterable[str], told: Sequence[datetime | None] | None = None, *, like: float = LIKE
+) -> list[int]:
+    """The story of each text, in the order of collection: the position of the first that told it."""
+    threads = Threads(like=like)
+    return [
+        threads.place(number, text, told[number] if told else None)[0]
+        for number, text in enumerate(texts)
+    ]
+
+
+def with_stories(grouped: pl.DataFrame) -> pl.DataFrame:
+    """Adds `story` to items that were grouped: the position of the first item that told it.
+
+    Args:
+        grouped: Columns `group` (position of the first of the group), `title`, `text`, `published_at`, in order. The
+            first of a group tells its story; the others go with it.
+    """
+    firsts = grouped.with_row_index("n").filter(pl.col("group") == pl.col("n"))
+    texts = firsts["title"] + "\n" + firsts["text"]
+    found = threaded(texts, firsts["published_at"].to_list())
+    story = pl.DataFrame({"group": firsts["group"], "story": firsts["group"].gather(found)})
+    return grouped.join(story, on="group", how="left", maintain_order="left")
