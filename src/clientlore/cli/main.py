@@ -34,7 +34,7 @@ _COMMANDS: Mapping[str, str] = {
     "tenant": "operating:tenant",
     "quarantine": "operating:quarantine",
     "outbox": "operating:outbox",
-    "memory": "operating:memory",
+    "memory": "remembering:memory",
     "warehouse": "warehouse:warehouse",
     "db": "operating:db",
 }

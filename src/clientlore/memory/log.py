@@ -186,6 +186,7 @@ def read(
     tenant_id: str,
     *,
     memory_ids: Collection[str] | None = None,
+    owner_ids: Collection[str] | None = None,
     after: int = 0,
 ) -> pl.DataFrame:
     """Operations of a tenant, columns of `OPERATIONS`, in the order in which they were appended.
@@ -194,9 +195,12 @@ def read(
         connection: Any.
         tenant_id: Whose.
         memory_ids: Only those on these memories.
+        owner_ids: Only those on memories about these.
         after: Only those with a greater sequence number.
     """
     query = _SELECT.where(t.memory_log.c.tenant_id == tenant_id, t.memory_log.c.seq > after)
+    if owner_ids is not None:
+        query = query.where(t.memory_log.c.owner_id.in_(sorted(owner_ids)))
     if memory_ids is None:
         return _frame(connection.execute(query).all()).sort("seq")
     rows: list[sa.Row[Any]] = []
@@ -212,6 +216,17 @@ def touched(connection: Connection, tenant_id: str, after: int) -> set[str]:
     return set(
         connection.execute(
             sa.select(t.memory_log.c.memory_id)
+            .where(t.memory_log.c.tenant_id == tenant_id, t.memory_log.c.seq > after)
+            .distinct()
+        ).scalars()
+    )
+
+
+def owners_touched(connection: Connection, tenant_id: str, after: int) -> set[str]:
+    """Whom something was appended about after a sequence number."""
+    return set(
+        connection.execute(
+            sa.select(t.memory_log.c.owner_id)
             .where(t.memory_log.c.tenant_id == tenant_id, t.memory_log.c.seq > after)
             .distinct()
         ).scalars()
