@@ -35,6 +35,7 @@ _COMMANDS: Mapping[str, str] = {
     "quarantine": "operating:quarantine",
     "outbox": "operating:outbox",
     "memory": "remembering:memory",
+    "eval": "evaluating:evaluate",
     "warehouse": "warehouse:warehouse",
     "db": "operating:db",
 }
