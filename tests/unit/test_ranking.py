@@ -47,7 +47,7 @@ def rows(lines: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
 def best(scope: Scope, query: str, limit: int = 10) -> list[str]:
     ranked = ranking.by_words(scope, query)
     allowed = np.ones(scope.rows.height, dtype=np.bool_)
-    places = ranking.order(ranked, scope.rows, allowed, limit)
+    places = ranking.order(ranked, scope, allowed, limit)
     return [scope.rows["memory_id"][p] for p in places]
 
 
@@ -147,8 +147,8 @@ def test_an_embedder_that_knows_nothing_changes_nothing_of_what_words_found() ->
     allowed = np.ones(1_000, dtype=np.bool_)
     cosine = (scope.vectors @ vectors[5]).astype(float)  # type: ignore[operator]
     fused = ranking.fuse(words, cosine, allowed, 10)
-    alone = ranking.order(words, scope.rows, allowed, 20)
-    assert ranking.order(fused, scope.rows, allowed, 20) == alone
+    alone = ranking.order(words, scope, allowed, 20)
+    assert ranking.order(fused, scope, allowed, 20) == alone
 
 
 def test_an_embedder_that_knows_lifts_what_it_finds() -> None:
@@ -161,8 +161,8 @@ def test_an_embedder_that_knows_lifts_what_it_finds() -> None:
     words = ranking.by_words(scope, "plant opens")
     fused = ranking.fuse(words, cosine, allowed, 30)
     last = scope.rows["memory_id"].to_list().index("m00099")
-    assert ranking.order(words, scope.rows, allowed, 100).index(last) >= 20
-    assert ranking.order(fused, scope.rows, allowed, 100).index(last) == 20
+    assert ranking.order(words, scope, allowed, 100).index(last) >= 20
+    assert ranking.order(fused, scope, allowed, 100).index(last) == 20
 
 
 def test_what_was_stemmed_before_gives_the_same_scope() -> None:

@@ -129,7 +129,7 @@ def _best(scope: Scope, question: str, limit: int, *, plain: bool) -> list[str]:
         words = ranked.parts["words"]
         ranked = ranking.Ranked(words, words > 0, {})
     everything = np.ones(scope.rows.height, dtype=np.bool_)
-    places = ranking.order(ranked, scope.rows, everything, limit)
+    places = ranking.order(ranked, scope, everything, limit)
     return [scope.rows["memory_id"][place] for place in places]
 
 

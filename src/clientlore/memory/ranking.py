@@ -110,13 +110,16 @@ def by_words(scope: Scope, query: str) -> Ranked:
         "name": NAME * names + NAMED * said,
         "date": DATED * dated,
     }
-    base = np.sum(list(parts.values()), axis=0)
-    factors: dict[str, np.ndarray] = {
-        "speaker": SPEAKER * said,
-        "question": -ASKS * scope.asks,
-        "recency": LATELY * _recency(scope.rows) if _LATELY.search(query) else 0 * own,
-    }
-    scores = base * np.prod([1 + factor for factor in factors.values()], axis=0)
+    factors = {"question": -ASKS * scope.asks.astype(np.float64)}
+    if named:
+        factors["speaker"] = SPEAKER * said.astype(np.float64)
+    if _LATELY.search(query):
+        factors["recency"] = LATELY * _recency(scope.rows)
+    scores = np.zeros(scope.rows.height)
+    for part in parts.values():
+        scores += part
+    for factor in factors.values():
+        scores *= 1 + factor
     matches = own + before + after + names + said + dated > 0
     fitted = scope.semantics if len(terms) else None
     if fitted is not None:
@@ -153,18 +156,26 @@ def fuse(lexical: Ranked, cosine: Floats | None, allowed: Flags, limit: int) -> 
     return Ranked(scores, matches, {**lexical.parts, "embedding": cosine})
 
 
-def order(ranked: Ranked, rows: pl.DataFrame, allowed: Flags, limit: int) -> Sequence[int]:
+def order(ranked: Ranked, scope: Scope, allowed: Flags, limit: int) -> list[int]:
     """The places of the best, ties going to the later and then to the smaller id."""
     places = np.flatnonzero(ranked.matches & allowed & (ranked.scores > 0))
-    if len(places) > 4 * limit:
+    scores = np.round(ranked.scores[places], 9)
+    if len(places) > limit:
         # Only those that may be among the best are sorted; all that tie with the last are kept.
-        worst = np.partition(ranked.scores[places], len(places) - limit)[len(places) - limit]
-        places = places[ranked.scores[places] >= worst]
-    near = rows[places].select("recorded_at", "memory_id")
-    first = near.with_columns(score=np.round(ranked.scores[places], 9), place=places).sort(
-        "score", "recorded_at", "memory_id", descending=[True, True, False]
-    )
-    return [int(place) for place in first["place"].head(limit)]
+        worst = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+        places, scores = places[scores >= worst], scores[scores >= worst]
+    found: list[int] = places[np.lexsort((scope.turn[places], -scores))][:limit].tolist()
+    return found
+
+
+def ranks(values: Floats, allowed: Flags, places: Sequence[int]) -> dict[int, int]:
+    """The rank, from 1, that each of these places has among the allowed ones above 0."""
+    scores = np.sort(values[allowed & (values > 0)])
+    return {
+        place: 1 + len(scores) - int(np.searchsorted(scores, values[place], side="right"))
+        for place in places
+        if values[place] > 0
+    }
 
 
 def _best(values: Floats, count: int) -> np.ndarray:

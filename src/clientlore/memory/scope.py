@@ -105,6 +105,21 @@ class Scope:
             self.rows.height,
         )
 
+    @cached_property
+    def turn(self) -> Ints:
+        """The place of each memory among equals: the later first, then the smaller id."""
+        by = self.rows.select("recorded_at", "memory_id").with_row_index("place")
+        first = by.sort("recorded_at", "memory_id", descending=[True, False])["place"].to_numpy()
+        turns = np.empty(len(first), dtype=np.int64)
+        turns[first] = np.arange(len(first))
+        return turns
+
+    @cached_property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        vectors = 0 if self.vectors is None else self.vectors.nbytes
+        return vectors + 32 * len(self.words.units) + int(self.rows.estimated_size())
+
     def terms(self, query: list[str]) -> tuple[Ints, Floats]:
         """The terms of a query that stand anywhere here, with how often each was asked for."""
         known = [self.vocabulary[stem] for stem in query if stem in self.vocabulary]

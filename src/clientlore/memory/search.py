@@ -171,7 +171,7 @@ class Scopes:
         else:
             scope = make(None if held is None else held[1])
         self._held[key] = (seq, scope)
-        while len(self._held) > 1 and sum(_bytes(s) for _, s in self._held.values()) > self._most:
+        while len(self._held) > 1 and sum(s.size for _, s in self._held.values()) > self._most:
             self._held.popitem(last=False)
         return scope
 
@@ -201,15 +201,15 @@ def answer(scope: Scope, query: Query, vector: Floats | None, now: datetime) -> 
         if query.mode == "hybrid":
             ranked = ranking.fuse(lexical, cosine, allowed, query.limit)
     wanted = scope.rows.height if query.by_session else query.limit
-    places = ranking.order(ranked, scope.rows, allowed, wanted)
+    places = ranking.order(ranked, scope, allowed, wanted)
     if query.by_session:
         places = _best_of_sessions(scope, places)[: query.limit]
     legs: dict[str, dict[int, int]] = {}
     if query.mode != "vector":
-        legs["lexical"] = _ranks(ranking.order(lexical, scope.rows, allowed, MOST_HITS))
+        found = np.where(lexical.matches, lexical.scores, 0.0)
+        legs["lexical"] = ranking.ranks(found, allowed, places)
     if cosine is not None:
-        near_order = np.argsort(-np.where(allowed, cosine, -np.inf), kind="stable")[:MOST_HITS]
-        legs["vector"] = _ranks([int(p) for p in near_order if allowed[p] and cosine[p] > 0])
+        legs["vector"] = ranking.ranks(cosine, allowed, places)
     return _hits(scope, query, ranked, legs, places, allowed)
 
 
@@ -297,10 +297,6 @@ def _around(scope: Scope, place: int, steps: range, allowed: Flags) -> tuple[str
     )
 
 
-def _ranks(places: Sequence[int]) -> dict[int, int]:
-    return {place: rank for rank, place in enumerate(places, start=1)}
-
-
 def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -309,8 +305,3 @@ def _instant(value: datetime | date, of_day: time) -> datetime:
     if isinstance(value, datetime):
         return value
     return datetime.combine(value, of_day, UTC)
-
-
-def _bytes(scope: Scope) -> int:
-    vectors = 0 if scope.vectors is None else scope.vectors.nbytes
-    return vectors + 24 * len(scope.words.units) + int(scope.rows.estimated_size())

@@ -227,8 +227,7 @@ class MemoryStore:
     def _scope(self, key: ScopeKey) -> Scope | None:
         """What a search may see; None where there is no index yet."""
         seq = self._mark(key.tenant_id).seq
-        table = self._open(key.tenant_id) if seq else None
-        if table is None:
+        if not seq:
             return None
 
         def is_same(since: int) -> bool:
@@ -238,7 +237,7 @@ class MemoryStore:
                 return not set(key.owners) & log.owners_touched(connection, key.tenant_id, since)
 
         def make(before: Scope | None) -> Scope:
-            rows = pl.DataFrame(_rows(table, key))
+            rows = pl.DataFrame(_rows(self._open(key.tenant_id), key))
             vectors = None
             if "vector" in rows.columns:
                 vectors = rows["vector"].to_numpy().astype(np.float32).reshape(rows.height, -1)
