@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clientlore.errors import ConfigurationError
-from clientlore.memory.words import languages, stems
+from clientlore.memory.words import languages, stems, stems_of
 
 
 def of(text: str | None, language: str = "english") -> list[str]:
@@ -47,3 +47,4 @@ def test_every_language_has_stems_of_its_own() -> None:
 def test_each_text_has_the_stems_that_it_has_alone(texts: list[str]) -> None:
     together = stems(pl.Series(texts, dtype=pl.String)).to_list()
     assert together == [of(text) for text in texts]
+    assert together == [stems_of(text) for text in texts]

@@ -29,7 +29,7 @@ from clientlore.ids import SLUG
 from clientlore.memory import log
 from clientlore.memory.fold import fold
 from clientlore.memory.log import Operation, canonical, memory_id_for
-from clientlore.memory.search import Hit, Mode
+from clientlore.memory.search import Hit, Mode, Tier
 from clientlore.memory.store import MemoryStore
 from clientlore.workspace import Workspace
 
@@ -91,6 +91,7 @@ class Line(BaseModel):
     session: _Label | None = None
     speaker: _Label | None = None
     kind: Annotated[_Text, StringConstraints(min_length=1, max_length=32)] = DEFAULT_KIND
+    security: Tier | None = None
     metadata: dict[str, Any] | None = None
 
     @model_validator(mode="after")
@@ -102,7 +103,12 @@ class Line(BaseModel):
     def attributes(self) -> dict[str, Any]:
         """What the memory keeps beside its text, without its place in the file."""
         metadata = {**(self.metadata or {}), **(self.__pydantic_extra__ or {})}
-        told = {"id": self.id, "session": self.session, "speaker": self.speaker}
+        told = {
+            "id": self.id,
+            "session": self.session,
+            "speaker": self.speaker,
+            "security": self.security,
+        }
         return {k: v for k, v in {**told, "metadata": metadata}.items() if v not in (None, {})}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from clientlore.memory.scope import Flags, Floats, Scope
-from clientlore.memory.words import stems
+from clientlore.memory.words import stems_of
 
 BEFORE, AFTER = 0.4, 0.4
 """Share of the score of the turn before and of that after."""
@@ -86,7 +86,7 @@ def by_words(scope: Scope, query: str) -> Ranked:
     its neighbours and of its session. Where semantics could be fitted, the score is 0.4 of this and 0.6 of the
     cosine, each as a share of its largest.
     """
-    asked = stems(pl.Series([query]))[0].to_list()
+    asked = stems_of(query)
     named = [n for n, name in enumerate(scope.speakers) if name and name & set(asked)]
     spoken = frozenset[str]().union(*(scope.speakers[n] for n in named))
     # Who speaks is told by the speaker; their name among the words would find those who talk to them.

