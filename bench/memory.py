@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -90,6 +91,8 @@ def ours(memories: list[tuple[str, str]], queries: list[tuple[str, str]]) -> dic
 
 def theirs(python: str, memories: list[Any], queries: list[Any]) -> dict[str, Any] | None:
     """The same by mem0; None where the interpreter has none."""
+    if shutil.which(python) is None:
+        return None
     if subprocess.run([python, "-c", "import mem0"], capture_output=True, check=False).returncode:
         return None
     job = {"memories": memories, "queries": queries[:100], "dimension": DIMENSION}
