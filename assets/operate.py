@@ -12,8 +12,24 @@ OWNERS = ["team:platform"]
 
 
 @dg.asset(
+    key=key_of("out/retention"),
+    deps=[deliveries],
+    group_name=GROUP,
+    kinds={"parquet"},
+    owners=OWNERS,
+    check_specs=check_specs("out/retention"),
+    description="Empties raw answers and texts that a provider's terms allow to be kept for some days only, once these "
+    "are over. Title, address and date stay. A row is a response that was emptied.",
+)
+def retention(
+    context: dg.AssetExecutionContext, run: dg.ResourceParam[Session]
+) -> dg.MaterializeResult:
+    return materialize_stage(context, run, "out/retention")
+
+
+@dg.asset(
     key=key_of("out/run_ledger"),
-    deps=[memories, dossiers, deliveries],
+    deps=[memories, dossiers, deliveries, retention],
     group_name=GROUP,
     kinds={"parquet"},
     owners=OWNERS,

@@ -22,7 +22,17 @@ for name in [
     n
     for n in os.environ
     if n.startswith(
-        ("CLIENTLORE_", "SMTP_", "DAGSTER_", "OPENAI_", "ANTHROPIC_", "LLM_", "EMBEDDING_")
+        (
+            "CLIENTLORE_",
+            "SMTP_",
+            "DAGSTER_",
+            "OPENAI_",
+            "ANTHROPIC_",
+            "LLM_",
+            "EMBEDDING_",
+            "SALESFORCE_",
+            "HUBSPOT_",
+        )
     )
 ]:
     del os.environ[name]

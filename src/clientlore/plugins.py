@@ -1,4 +1,4 @@
-"""The names of the providers that can be searched: those that ship, and those that other packages bring.
+"""The names of the providers that can be searched and of the CRMs: those that ship, and those that others bring.
 
 Names and their few rules only, so that a tenant file can be checked without loading one adapter. Not here: how they
 are asked (`clientlore.providers`).
@@ -17,6 +17,7 @@ from clientlore.errors import ConfigurationError
 GROUP = "clientlore.providers"
 """The entry-point group: `name = "package.module:KIND"`, where `KIND` is a `clientlore.providers.kinds.Kind`."""
 SEARCH_TABLE = "search_results"
+ACCOUNTS_TABLE = "crm_accounts"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,14 @@ SEARCHABLE: Mapping[str, Searchable] = {
         consent="its feeds are for personal, non-commercial use in a feed reader"
     ),
     "google_search": Searchable(),
+    "vertex_search": Searchable(),
 }
+
+CRMS: Mapping[str, tuple[str, ...]] = {
+    "salesforce": ("salesforce_accounts", "salesforce_activities"),
+    "hubspot": ("hubspot_accounts", "hubspot_activities"),
+}
+"""Each CRM that can be asked, with its kinds of source: `NAME_accounts`, and `NAME_activities` where there are any."""
 
 
 @functools.cache
@@ -77,3 +85,14 @@ def searchable() -> Mapping[str, Searchable]:
         if getattr(load(name), "table", None) == SEARCH_TABLE
     }
     return {**others, **SEARCHABLE}
+
+
+def crms() -> Mapping[str, tuple[str, ...]]:
+    """Every CRM that may stand under `crm:` in a tenant file, with its kinds of source."""
+    others = {}
+    for name in brought():
+        stem = name.removesuffix("_accounts")
+        if stem != name and getattr(load(name), "table", None) == ACCOUNTS_TABLE:
+            both = (name, f"{stem}_activities")
+            others[stem] = tuple(kind for kind in both if kind in brought())
+    return {**others, **CRMS}

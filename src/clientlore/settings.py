@@ -56,7 +56,10 @@ class SearchSettings(BaseModel):
     tavily_key: SecretStr | None = None
     newsapi_key: SecretStr | None = None
     edgar_contact: str | None = None
+    vertex_key: SecretStr | None = None
+    vertex_config: str | None = None
     google_search_base: str = "https://customsearch.googleapis.com"
+    vertex_search_base: str = "https://discoveryengine.googleapis.com"
     serper_base: str = "https://google.serper.dev"
     brave_base: str = "https://api.search.brave.com"
     tavily_base: str = "https://api.tavily.com"
@@ -74,6 +77,32 @@ class SearchSettings(BaseModel):
             msg = "the SEC wants a company and a mail address, as in 'Example Ltd ann@example.com'"
             raise ValueError(msg)
         return value
+
+
+class CrmSettings(BaseModel):
+    """Accounts of CRMs. Which flow logs in to Salesforce follows from what is set; see `providers.crm.salesforce`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    salesforce_client_id: str | None = None
+    salesforce_client_secret: SecretStr | None = None
+    salesforce_refresh_token: SecretStr | None = None
+    salesforce_username: str | None = None
+    salesforce_key_path: Path | None = None
+    salesforce_domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")] = "login"
+    salesforce_version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]$")] = "64.0"
+    salesforce_bulk_rows: Annotated[int, Field(ge=0)] = 20_000
+    salesforce_base: str | None = None
+    hubspot_token: SecretStr | None = None
+    hubspot_version: Annotated[str, Field(pattern=r"^(v3|[0-9]{4}-[0-9]{2})$")] = "2026-09"
+    hubspot_base: str = "https://api.hubapi.com"
+
+    @field_validator("salesforce_domain", mode="before")
+    @classmethod
+    def _without_the_rest(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return value.split("://")[-1].split("/")[0].removesuffix(".salesforce.com")
 
 
 class LlmSettings(BaseModel):
@@ -124,11 +153,13 @@ class Settings(BaseModel):
     embedding: EmbeddingSettings = EmbeddingSettings()
     smtp: SmtpSettings = SmtpSettings()
     search: SearchSettings = SearchSettings()
+    crm: CrmSettings = CrmSettings()
     lock_timeout_seconds: Annotated[float, Field(ge=0)] = 600.0
     http_concurrency: Annotated[int, Field(ge=1, le=256)] = 32
     http_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0
     http_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     max_feed_bytes: Annotated[int, Field(ge=1_000)] = 10_000_000
+    ca_path: Path | None = None
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -222,12 +253,15 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "SMTP_SECURITY": ("smtp", "security"),
     "GOOGLE_SEARCH_API_KEY": ("search", "google_key"),
     "GOOGLE_SEARCH_ENGINE_ID": ("search", "google_engine"),
+    "VERTEX_SEARCH_API_KEY": ("search", "vertex_key"),
+    "VERTEX_SEARCH_SERVING_CONFIG": ("search", "vertex_config"),
     "SERPER_API_KEY": ("search", "serper_key"),
     "BRAVE_API_KEY": ("search", "brave_key"),
     "TAVILY_API_KEY": ("search", "tavily_key"),
     "NEWSAPI_KEY": ("search", "newsapi_key"),
     "SEC_EDGAR_CONTACT": ("search", "edgar_contact"),
     "GOOGLE_SEARCH_API_BASE": ("search", "google_search_base"),
+    "VERTEX_SEARCH_API_BASE": ("search", "vertex_search_base"),
     "SERPER_API_BASE": ("search", "serper_base"),
     "BRAVE_API_BASE": ("search", "brave_base"),
     "TAVILY_API_BASE": ("search", "tavily_base"),
@@ -237,11 +271,24 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "SEC_EDGAR_WWW_BASE": ("search", "edgar_www_base"),
     "HACKER_NEWS_API_BASE": ("search", "hacker_news_base"),
     "GOOGLE_NEWS_BASE": ("search", "google_news_base"),
+    "SALESFORCE_CLIENT_ID": ("crm", "salesforce_client_id"),
+    "SALESFORCE_CLIENT_SECRET": ("crm", "salesforce_client_secret"),
+    "SALESFORCE_REFRESH_TOKEN": ("crm", "salesforce_refresh_token"),
+    "SALESFORCE_USERNAME": ("crm", "salesforce_username"),
+    "SALESFORCE_PRIVATE_KEY_FILE": ("crm", "salesforce_key_path"),
+    "SALESFORCE_DOMAIN": ("crm", "salesforce_domain"),
+    "SALESFORCE_API_VERSION": ("crm", "salesforce_version"),
+    "SALESFORCE_BULK_ROWS": ("crm", "salesforce_bulk_rows"),
+    "SALESFORCE_API_BASE": ("crm", "salesforce_base"),
+    "HUBSPOT_ACCESS_TOKEN": ("crm", "hubspot_token"),
+    "HUBSPOT_API_VERSION": ("crm", "hubspot_version"),
+    "HUBSPOT_API_BASE": ("crm", "hubspot_base"),
     "CLIENTLORE_LOCK_TIMEOUT": ("lock_timeout_seconds",),
     "CLIENTLORE_HTTP_CONCURRENCY": ("http_concurrency",),
     "CLIENTLORE_HTTP_TIMEOUT": ("http_timeout_seconds",),
     "CLIENTLORE_HTTP_ATTEMPTS": ("http_attempts",),
     "CLIENTLORE_MAX_FEED_BYTES": ("max_feed_bytes",),
+    "CLIENTLORE_CA_FILE": ("ca_path",),
 }
 
 

@@ -32,6 +32,7 @@ def test_the_names_that_people_rely_on_do_not_change_unexpectedly() -> None:
         "out/dossiers",
         "out/exports",
         "out/matches",
+        "out/retention",
         "out/run_ledger",
         "out/store_health",
         "out/warehouse",

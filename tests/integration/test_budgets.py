@@ -142,3 +142,28 @@ def test_the_tables_of_spending_come_and_go_with_their_version_alone(
     migrate.upgrade(empty_control)
     with empty_control.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_room_for_several_calls_is_taken_as_far_as_there_is_any(workspace: Workspace) -> None:
+    spends = budget(workspace, calls=7, usd=0.0005)
+    some = spends.reserve_some(5, Spent(1, 0, 60_000))
+    assert some is not None
+    assert some.estimate == Spent(5, 0, 300_000)
+    rest = spends.reserve_some(5, Spent(1, 0, 60_000))
+    assert rest is not None
+    assert rest.estimate.calls == 2
+    assert spends.reserve_some(1, ONE) is None
+    spends.settle(some, Spent(1, 0, 60_000))
+    spends.settle(rest, Spent())
+    today = spends.today()
+    assert (today.settled, today.reserved, today.refused) == (Spent(1, 0, 60_000), Spent(), 4)
+
+
+def test_several_who_take_room_for_many_calls_at_once_never_take_too_much(
+    workspace: Workspace,
+) -> None:
+    spends = budget(workspace, calls=100)
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda _: spends.reserve_some(7, Spent(1)), range(20)))
+    assert sum(room.estimate.calls for room in taken if room is not None) == 100
+    assert spends.today().reserved.calls == 100

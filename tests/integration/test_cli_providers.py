@@ -76,6 +76,36 @@ def test_providers_says_what_is_set_up_where_it_is_asked_and_on_what_terms(typed
     assert found["rss"]["terms"] is None
 
 
+def test_judges_and_the_embedder_stand_beside_the_providers_of_news(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = "judge: {provider: openai, budget_calls: 50}\nembeddings: {budget_tokens: 9000}\n"
+    budget = TENANT.replace("serper, newsapi", "{provider: serper, budget_calls: 5}, brave")
+    (tmp_path / "t.yaml").write_text(budget + more)
+    typed("apply", "t.yaml")
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    found = {one["name"]: one for one in json.loads(typed("providers", "--json"))}
+    assert (found["rules"]["sources"], found["openai"]["sources"]) == (0, 1)
+    assert found["openai"]["last_success_at"] is None
+    assert found["openai"]["left"][0]["calls"] == 50
+    assert found["anthropic"]["missing"] == ["ANTHROPIC_API_KEY"]
+    assert found["embeddings"]["title"] == "text-embedding-3-small"
+    typed("run")
+    found = {one["name"]: one for one in json.loads(typed("providers", "--json"))}
+    assert found["openai"]["last_success_at"].startswith("20")
+    assert 0 < found["openai"]["left"][0]["calls"] < 50
+    assert found["embeddings"]["last_success_at"].startswith("20")
+    assert found["embeddings"]["left"][0]["tokens"] < 9_000
+    assert found["serper"]["left"] == [
+        {"tenant_id": "desk", "calls": 3, "tokens": None, "usd": None}
+    ]
+    # Brave says in its headers what is left of the month.
+    assert found["brave"]["account_left"] > 0
+    told = typed("providers")
+    assert "desk: 3 calls" in told
+    assert "account: " in told
+
+
 def test_a_dry_run_prints_what_would_be_stored_and_stores_nothing(
     typed: Typed, fake: Fake, tmp_path: Path
 ) -> None:

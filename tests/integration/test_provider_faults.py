@@ -178,9 +178,11 @@ def test_a_missing_or_wrong_key_names_its_variable_and_what_to_do_and_shows_itse
     desk: Desk, provider: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    variable = {"newsapi": "NEWSAPI_KEY", "google_search": "GOOGLE_SEARCH_API_KEY"}.get(
-        provider, f"{provider.upper()}_API_KEY"
-    )
+    variable = {
+        "newsapi": "NEWSAPI_KEY",
+        "google_search": "GOOGLE_SEARCH_API_KEY",
+        "vertex_search": "VERTEX_SEARCH_API_KEY",
+    }.get(provider, f"{provider.upper()}_API_KEY")
     desk.environment[variable] = ""
     outcome = desk.collect(provider)
     assert outcome.error_kind == "authentication"
@@ -284,3 +286,26 @@ def test_google_search_without_its_engine_names_the_variable(desk: Desk) -> None
     desk.environment["GOOGLE_SEARCH_ENGINE_ID"] = ""
     assert "GOOGLE_SEARCH_ENGINE_ID" in str(desk.collect("google_search").error)
     assert desk.asked("google_search") == []
+
+
+@pytest.mark.parametrize(
+    ("config", "kind", "says"),
+    [
+        ("", "authentication", "VERTEX_SEARCH_SERVING_CONFIG, which is not set"),
+        ("default_search", "permanent", "which is no name of a serving config"),
+    ],
+)
+def test_vertex_search_without_its_serving_config_names_the_variable(
+    desk: Desk, config: str, kind: str, says: str
+) -> None:
+    desk.environment["VERTEX_SEARCH_SERVING_CONFIG"] = config
+    outcome = desk.collect("vertex_search")
+    assert (outcome.error_kind, says in str(outcome.error)) == (kind, True)
+    assert desk.asked("vertex_search") == []
+
+
+def test_a_data_store_that_takes_no_key_is_told_from_a_key_that_is_wrong(desk: Desk) -> None:
+    desk.fake.state["vertex_search"]["private"] = True
+    outcome = desk.collect("vertex_search")
+    assert outcome.error_kind == "permanent"
+    assert "engine of public sites" in str(outcome.error)

@@ -31,7 +31,7 @@ from tests.conftest import NOW
 TODAY = NOW.date()
 NAME = "Harbor Foods"
 PROVIDERS = tuple(every.SEARCH)
-WITH_KEY = ("serper", "brave", "tavily", "newsapi", "google_search")
+WITH_KEY = ("serper", "brave", "tavily", "newsapi", "google_search", "vertex_search")
 SINCE = datetime(2026, 11, 19, tzinfo=UTC)
 
 
@@ -250,6 +250,7 @@ def test_a_past_day_gives_what_was_published_by_its_end_and_moves_no_mark(
 
 PAGED = {
     "google_search": 10,
+    "vertex_search": 25,
     "serper": 50,
     "brave": 50,
     "newsapi": 100,
@@ -260,7 +261,7 @@ PAGED = {
 
 def _many(desk: Desk, provider: str) -> set[str]:
     """Lets there be more than fits on a page; returns their addresses."""
-    minutes = {"gdelt": 4, "google_search": 60}.get(provider, 14)
+    minutes = {"gdelt": 4, "google_search": 60, "vertex_search": 60}.get(provider, 14)
     desk.fake.state["news"]["minutes"] = minutes
     desk.fake.state["hacker_news"]["most"] = 50
     return {story.url for story in stories(desk.fake, NAME, SINCE, NOW)}

@@ -19,7 +19,7 @@ from clientlore.clock import FrozenClock
 from clientlore.control.model import Source, SourceState
 from clientlore.errors import BadDataError, PermanentError
 from clientlore.providers.base import Account, Activity, Ask, Fetched, Parsed, Response
-from clientlore.providers.crm.files import CrmFiles, What, csv_rows
+from clientlore.providers.crm.files import PARQUET, CrmFiles, What, csv_rows
 from clientlore.providers.http import Http
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -341,7 +341,13 @@ def test_what_is_written_as_csv_is_read_back(rows: list[tuple[str, str]], separa
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.csv", "text/csv"), ("A.CSV", "text/csv"), ("a.json", "application/json")],
+    [
+        ("a.csv", "text/csv"),
+        ("A.CSV", "text/csv"),
+        ("a.json", "application/json"),
+        ("a.parquet", PARQUET),
+        ("A.PQ", PARQUET),
+    ],
 )
 def test_a_file_is_fetched_byte_for_byte(tmp_path: Path, name: str, kind: str) -> None:
     (tmp_path / name).write_bytes(b"\xef\xbb\xbfid,name\r\n")

@@ -87,7 +87,7 @@ class Desk:
         )
         raw.store_responses(self.lake, batch, [response])
         written = replace(batch, tenant_id=tenant_id or self.tenant_id)
-        rows = raw._rows(written, response, Parsed(items=found))
+        rows = [row for _, row in raw._rows(written, response, Parsed(items=found))]
         frame = raw.SEARCH_RESULTS.frame(rows)
         self.lake.append_raw(raw.SEARCH_RESULTS, self.tenant_id, day, batch.batch_id, frame)
         return [row["item_id"] for row in rows]

@@ -21,6 +21,7 @@ from clientlore.errors import (
 )
 from clientlore.settings import (
     VARIABLES,
+    CrmSettings,
     EmbeddingSettings,
     LlmSettings,
     SearchSettings,
@@ -134,6 +135,7 @@ def test_every_variable_leads_to_a_setting() -> None:
         "search": SearchSettings,
         "llm": LlmSettings,
         "embedding": EmbeddingSettings,
+        "crm": CrmSettings,
     }
     for path in VARIABLES.values():
         fields = Settings.model_fields if len(path) == 1 else groups[path[0]].model_fields

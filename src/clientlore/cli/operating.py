@@ -1,10 +1,6 @@
-"""Commands of those who run the platform: `schedule`, `tenant`, `quarantine`, `outbox`, `db`."""
+"""Commands of those who run the platform: `schedule`, `tenant`, `outbox`, `db`."""
 
 from __future__ import annotations
-
-import datetime
-import sys
-from collections.abc import Iterable
 
 import click
 
@@ -155,94 +151,6 @@ def tenant_release(tenant_id: str) -> None:
     click.echo(
         f"Tenant '{tenant_id}' goes on." if changed else f"Tenant '{tenant_id}' was not held."
     )
-
-
-@click.group()
-def quarantine() -> None:
-    """What was set aside, and why."""
-
-
-@quarantine.command("list")
-@tenant_option
-@click.option(
-    "--state",
-    type=click.Choice(["open", "replayed", "resolved", "all"]),
-    default="open",
-    show_default=True,
-)
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--offset", default=0, type=click.IntRange(0))
-@json_option
-def quarantine_list(tenant: str | None, state: str, limit: int, offset: int, as_json: bool) -> None:
-    """What is set aside, newest first."""
-    from clientlore.control.quarantine import listed
-
-    with opened() as workspace, workspace.control.read() as connection:
-        rows, total = listed(
-            connection,
-            tenant_id=tenant,
-            state=None if state == "all" else state,
-            limit=limit,
-            offset=offset,
-        )
-    if as_json:
-        say_json({"rows": rows, "total_count": total, "has_more": offset + len(rows) < total})
-        return
-    columns = ["quarantine_id", "tenant_id", "day", "stage", "reason", "detail", "state"]
-    say_table(f"{total} in all", columns, [[row[c] for c in columns] for row in rows])
-
-
-@quarantine.command("replay")
-@click.argument("ids", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Everything that is open.")
-@tenant_option
-@json_option
-def quarantine_replay(
-    ids: tuple[str, ...], everything: bool, tenant: str | None, as_json: bool
-) -> None:
-    """Try again what was set aside: stored responses are read anew, and the days they belong to are made again.
-
-    Nothing is fetched and nobody is mailed; what comes of it enters the next digest.
-    """
-    from clientlore.cli.application import orchestrator
-    from clientlore.cli.progress import shown
-    from clientlore.monitoring.replay import replay
-    from clientlore.run_context import RunContext, Scope
-    from clientlore.runs.orchestrator import RunRequest
-
-    if not ids and not everything:
-        message = "name what to replay by its id, or say --all"
-        raise click.UsageError(message)
-    with opened() as workspace:
-        audit = audit_of(workspace, "quarantine replay")
-        replayed = replay(
-            RunContext(workspace, job="quarantine replay"), audit, ids=ids, tenant_id=tenant
-        )
-        with shown(quiet=as_json) as progress:
-            starter = orchestrator(workspace, progress)
-            results = [
-                result
-                for day, tenants in _by_day(replayed.days).items()
-                for result in starter.launch(
-                    RunRequest(day, day, Scope(tenants=tenants, collect=False))
-                )
-            ]
-        left = replayed.still_open(workspace)
-    if as_json:
-        say_json({"replayed": replayed.ids, "rows": replayed.rows, "still_open": left})
-    else:
-        click.echo(
-            f"Replayed {len(replayed.ids)}; {replayed.rows} rows could be used; {len(left)} are set aside again."
-        )
-    sys.exit(1 if any(r.outcome == "failed" for r in results) else 0)
-
-
-def _by_day(pairs: Iterable[tuple[str, datetime.date]]) -> dict[datetime.date, tuple[str, ...]]:
-    """Tenants by day, in the order of days."""
-    days: dict[datetime.date, set[str]] = {}
-    for tenant_id, day in pairs:
-        days.setdefault(day, set()).add(tenant_id)
-    return {day: tuple(sorted(days[day])) for day in sorted(days)}
 
 
 @click.group()

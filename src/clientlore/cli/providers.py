@@ -22,22 +22,33 @@ from clientlore.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from clientlore.monitoring.asking import SourceOutcome
+    from clientlore.runs.providers import Standing
 
 
 @click.command()
 @json_option
 def providers(as_json: bool) -> None:
-    """Who can be asked: what is set and what is missing, how often each is used, and how it did last."""
-    from clientlore.runs.providers import standing
+    """Who can be asked, and who judges and embeds: what is missing, what is left today, how each did last."""
+    from clientlore.runs.everybody import everybody
 
     with opened() as workspace:
-        found = standing(workspace)
+        found = everybody(workspace)
     if as_json:
         say_json([asdict(one) for one in found])
         return
     say_table(
         "Providers",
-        ["name", "mode", "gives", "set up", "sources", "failing", "last success", "terms"],
+        [
+            "name",
+            "mode",
+            "gives",
+            "set up",
+            "used by",
+            "failing",
+            "left today",
+            "last success",
+            "terms",
+        ],
         [
             [
                 one.name,
@@ -46,6 +57,7 @@ def providers(as_json: bool) -> None:
                 f"missing: {', '.join(one.missing)}" if one.missing else "yes",
                 one.sources,
                 one.failing,
+                _left(one),
                 one.last_success_at,
                 _terms(one.terms),
             ]
@@ -60,6 +72,15 @@ def providers(as_json: bool) -> None:
         ):
             if note:
                 click.echo(note)
+
+
+def _left(one: Standing) -> str:
+    told = [str(left) for left in one.left[:2]]
+    if len(one.left) > len(told):
+        told.append(f"and {len(one.left) - len(told)} more tenants")
+    if one.account_left is not None:
+        told.append(f"account: {one.account_left:,}")
+    return "; ".join(told)
 
 
 def _terms(terms: Any) -> str:
@@ -148,21 +169,28 @@ def fake_providers(port: int, seed: int) -> None:
     """Serves fakes of every provider until Ctrl-C, to try things with no account.
 
     Prints the variables that send Clientlore to them: put them into the shell, or into the .env file, of what you try.
+    Salesforce is asked over TLS, at the port after that one, with a certificate that ends with this command.
     """
+    import tempfile
     import threading
+    from pathlib import Path
 
     from clientlore.testing.fakes import every
-    from clientlore.testing.fakes.serving import Fake, serving
+    from clientlore.testing.fakes.serving import Fake
 
     try:
-        parts = every.parts()
-    except ImportError:
+        import starlette  # noqa: F401 - whether they are there
+        import trustme  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
         raise ConfigurationError(
-            "The fakes need Starlette and uvicorn, which are not installed",
-            "Install clientlore[fakes].",
+            f"The fakes need {error.name}, which is not installed", "Install clientlore[fakes]."
         ) from None
-    with serving(Fake(seed=seed), parts, port=port) as address:
-        for name, value in sorted(every.environment(address).items()):
+    with (
+        tempfile.TemporaryDirectory(prefix="clientlore-fakes-") as folder,
+        every.served(Fake(seed=seed), Path(folder), port=port) as environment,
+    ):
+        for name, value in sorted(environment.items()):
             click.echo(f"export {name}='{value}'")
-        click.echo(f"# Serving on {address} until Ctrl-C.", err=True)
+        click.echo("# Serving until Ctrl-C.", err=True)
         threading.Event().wait()

@@ -130,13 +130,15 @@ def search(
     from dataclasses import asdict
 
     from clientlore.control.clients import resolve_clients
+    from clientlore.memory.embedding import embedder_of
     from clientlore.memory.store import MemoryStore
 
     with opened() as workspace:
-        tenant_id = one_tenant(workspace, tenant).tenant_id
+        chosen = one_tenant(workspace, tenant)
+        tenant_id = chosen.tenant_id
         with workspace.control.read() as connection:
             owners = sorted(resolve_clients(connection, tenant_id, clients)) if clients else None
-        found = MemoryStore(workspace).search(
+        found = MemoryStore(workspace, embedder_of(workspace, chosen)).search(
             tenant_id, query, owners=owners, kinds=kinds, limit=limit
         )
     if as_json:

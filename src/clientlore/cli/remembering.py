@@ -23,14 +23,15 @@ def memory() -> None:
 def memory_rebuild(tenant: str | None, as_json: bool) -> None:
     """Make the memory index anew from the log: the ordinary repair."""
     from clientlore.control.tenants import chosen_tenants
+    from clientlore.memory.embedding import embedder_of
     from clientlore.memory.store import MemoryStore
 
     done: list[dict[str, Any]] = []
     with opened() as workspace:
         with workspace.control.read() as connection:
             chosen = chosen_tenants(connection, [tenant] if tenant else [])
-        store = MemoryStore(workspace)
         for found in chosen:
+            store = MemoryStore(workspace, embedder_of(workspace, found))
             with workspace.locks.hold(found.tenant_id, "memory rebuild"):
                 state = store.update(found.tenant_id, rebuild=True)
             done.append(

@@ -60,12 +60,12 @@ def _say(found: Standing) -> None:
     if failing:
         say_table("Sources that gave no answer", ["tenant", "client", "kind", "error"], failing)
     spent = [
-        [x["tenant_id"], d["provider"], d["calls"], d["tokens"], f"${d['usd']:.4f}", x["unscored"]]
+        [x["tenant_id"], d["provider"], d["calls"], d["tokens"], f"${d['usd']:.4f}", d["refused"]]
         for x in found.tenants
         for d in x["spent_today"]
     ]
     if spent:
-        columns = ["tenant", "provider", "calls", "tokens", "dollars", "waiting"]
+        columns = ["tenant", "provider", "calls", "tokens", "dollars", "without room"]
         say_table("Spent today", columns, spent)
     if found.schedules:
         columns = [

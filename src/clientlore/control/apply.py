@@ -6,7 +6,6 @@ that what the CRM or the command line said stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,12 @@ from sqlalchemy.engine import Connection
 from clientlore.control import clients, people, schedules, sources, tenants
 from clientlore.control import tables as t
 from clientlore.control.audit import Audit
+from clientlore.control.client_sources import search_sources
 from clientlore.control.engine import ControlPlane
 from clientlore.control.model import Client, Preferences, Schedule, Source, Tenant, User
-from clientlore.control.search_entry import SearchEntry
 from clientlore.control.tenant_entries import ClientEntry, FeedEntry, ScheduleEntry, UserEntry
 from clientlore.control.tenant_file import TenantFile, weekday_number
-from clientlore.plugins import SEARCHABLE
+from clientlore.plugins import crms
 
 
 @dataclass(frozen=True)
@@ -109,9 +108,11 @@ def _tenant(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
         "memory_threshold": wanted.memory_threshold,
         "max_age_days": wanted.max_age_days,
         "mail_horizon_days": wanted.mail_horizon_days,
+        "quiet_after_days": wanted.quiet_after_days,
         "alert_email": wanted.alert_email,
         **({"search": [entry.model_dump() for entry in wanted.search]} if wanted.search else {}),
         **wanted.judge.settings(),
+        **wanted.embeddings.settings(),
     }
     tenants.put_tenant(
         connection,
@@ -268,7 +269,7 @@ def _sources(connection: Connection, audit: Audit, wanted: TenantFile, folder: P
     for client in clients.clients_of(connection, wanted.tenant):
         found += search_sources(client, wanted.search)
     if wanted.crm is not None:
-        found += _crm_files(wanted, folder)
+        found += _crm(wanted, folder)
     elif wanted.mode == "mock":
         found.append(_mock(wanted.tenant, "mock_accounts", None))
         found.append(_mock(wanted.tenant, "mock_activities", None))
@@ -282,28 +283,6 @@ def _sources(connection: Connection, audit: Audit, wanted: TenantFile, folder: P
         origin="file",
         keep={(source.source_id,) for source in found},
     )
-
-
-def search_sources(client: Client, search: Iterable[SearchEntry]) -> list[Source]:
-    """The sources of a client: one for each provider that the tenant searches with and that can know it."""
-    is_listed = bool(client.ticker or client.profile.get("cik"))
-    return [
-        Source(
-            tenant_id=client.tenant_id,
-            source_id=sources.source_id_for(
-                client.tenant_id, entry.provider, "search", client.client_id
-            ),
-            kind=entry.provider,
-            location="search",
-            client_id=client.client_id,
-            on_failure=entry.on_failure,
-            options=entry.options,
-        )
-        for entry in search
-        if is_listed
-        or entry.provider not in SEARCHABLE
-        or not SEARCHABLE[entry.provider].listed_only
-    ]
 
 
 def mock_search_source(tenant_id: str, client_id: str) -> Source:
@@ -322,24 +301,24 @@ def _mock(tenant_id: str, kind: str, client_id: str | None) -> Source:
     )
 
 
-def _crm_files(wanted: TenantFile, folder: Path) -> list[Source]:
-    assert wanted.crm is not None
-    files = {"crm_accounts": wanted.crm.accounts, "crm_activities": wanted.crm.activities}
-    made = []
-    for kind, name in files.items():
-        if name is None:
-            continue
-        location = str((folder / name).resolve())
-        made.append(
-            Source(
-                tenant_id=wanted.tenant,
-                source_id=sources.source_id_for(wanted.tenant, kind, location, None),
-                kind=kind,
-                location=location,
-                on_failure=wanted.crm.on_failure,
-            )
+def _crm(wanted: TenantFile, folder: Path) -> list[Source]:
+    crm = wanted.crm
+    assert crm is not None
+    if crm.provider == "files":
+        files = {"crm_accounts": crm.accounts, "crm_activities": crm.activities}
+        located = {kind: str((folder / name).resolve()) for kind, name in files.items() if name}
+    else:
+        located = dict.fromkeys(crms()[crm.provider], "crm")
+    return [
+        Source(
+            tenant_id=wanted.tenant,
+            source_id=sources.source_id_for(wanted.tenant, kind, location, None),
+            kind=kind,
+            location=location,
+            on_failure=crm.on_failure,
         )
-    return made
+        for kind, location in located.items()
+    ]
 
 
 def _schedules(connection: Connection, audit: Audit, wanted: TenantFile) -> None:

@@ -109,13 +109,24 @@ class Budget:
         """
         now = self.clock.now()
         with self.control.write() as connection:
-            return reserve(connection, self._key(now.date()), self.limits, estimate, now)
+            return reserve(connection, self.key(now.date()), self.limits, estimate, now)
+
+    def reserve_some(self, calls: int, each: Spent) -> Reservation | None:
+        """Makes room for several calls, or for as many of them as there is room; None where there is none.
+
+        Args:
+            calls: How many are wanted.
+            each: The most that one may cost.
+        """
+        now = self.clock.now()
+        with self.control.write() as connection:
+            return reserve_some(connection, self.key(now.date()), self.limits, (calls, each), now)
 
     def settle(self, reservation: Reservation, actual: Spent) -> None:
         """Puts what a call did cost in the place of what was reserved for it."""
         with self.control.write() as connection:
             settle(
-                connection, self._key(reservation.spent_on), reservation, actual, self.clock.now()
+                connection, self.key(reservation.spent_on), reservation, actual, self.clock.now()
             )
 
     def today(self) -> SpendingDay:
@@ -130,7 +141,8 @@ class Budget:
             else SpendingDay(self.tenant_id, self.provider, on, nothing, nothing, 0)
         )
 
-    def _key(self, on: date) -> dict[str, Any]:
+    def key(self, on: date) -> dict[str, Any]:
+        """Its row on a date, for `reserve` and `settle`."""
         return {"tenant_id": self.tenant_id, "provider": self.provider, "spent_on": on}
 
 
@@ -139,8 +151,7 @@ def reserve(
 ) -> Reservation | None:
     """Makes room for a call, in a transaction of the caller; None where there is none, which is counted."""
     c = t.provider_spending.c
-    empty = dict.fromkeys((column.name for column in t.provider_spending.columns), 0)
-    insert_ignore(connection, t.provider_spending, [{**empty, **key, "updated_at": now}])
+    _begin(connection, key, now)
     nano_limit = None if limits.usd is None else round(limits.usd * NANO)
     fits = [
         used + held + wanted <= limit
@@ -170,6 +181,49 @@ def reserve(
         .values(refused=c.refused + 1, updated_at=now)
     )
     return None
+
+
+def reserve_some(
+    connection: Connection,
+    key: dict[str, Any],
+    limits: Limits,
+    wanted: tuple[int, Spent],
+    now: datetime,
+) -> Reservation | None:
+    """Makes room for as many calls as there is, in a transaction of the caller; see `Budget.reserve_some`."""
+    calls, each = wanted
+    _begin(connection, key, now)
+    # The row stays ours until the transaction ends: SQLite has one writer, PostgreSQL locks it.
+    row = (
+        connection.execute(sa.select(t.provider_spending).where(*_is(key)).with_for_update())
+        .mappings()
+        .one()
+    )
+    nano_limit = None if limits.usd is None else round(limits.usd * NANO)
+    fitting = [
+        max(0, limit - row[name] - row[f"reserved_{name}"]) // cost
+        for name, cost, limit in (
+            ("calls", each.calls, limits.calls),
+            ("tokens", each.tokens, limits.tokens),
+            ("nano_usd", each.nano_usd, nano_limit),
+        )
+        if limit is not None and cost
+    ]
+    count = min([calls, *fitting])
+    c = t.provider_spending.c
+    room = Spent(count * each.calls, count * each.tokens, count * each.nano_usd)
+    connection.execute(
+        sa.update(t.provider_spending)
+        .where(*_is(key))
+        .values(
+            reserved_calls=c.reserved_calls + room.calls,
+            reserved_tokens=c.reserved_tokens + room.tokens,
+            reserved_nano_usd=c.reserved_nano_usd + room.nano_usd,
+            refused=c.refused + (calls - count),
+            updated_at=now,
+        )
+    )
+    return Reservation(key["spent_on"], room) if count else None
 
 
 def settle(
@@ -219,6 +273,11 @@ def spending(
         )
         for row in connection.execute(query).mappings()
     ]
+
+
+def _begin(connection: Connection, key: dict[str, Any], now: datetime) -> None:
+    empty = dict.fromkeys((column.name for column in t.provider_spending.columns), 0)
+    insert_ignore(connection, t.provider_spending, [{**empty, **key, "updated_at": now}])
 
 
 def _is(key: dict[str, Any]) -> list[sa.ColumnElement[bool]]:

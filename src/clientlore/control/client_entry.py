@@ -18,9 +18,9 @@ from clientlore.control.apply import (
     client_from,
     feed_source,
     mock_search_source,
-    search_sources,
 )
 from clientlore.control.audit import Audit
+from clientlore.control.client_sources import search_sources
 from clientlore.control.engine import ControlPlane
 from clientlore.control.model import Tenant
 from clientlore.control.rows import load_all

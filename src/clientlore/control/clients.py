@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, RowMapping
 
 from clientlore.control import tables as t
 from clientlore.control.audit import Audit, put
@@ -26,6 +26,13 @@ def clients_of(connection: Connection, tenant_id: str, *, active_only: bool = Tr
     if active_only:
         query = query.where(t.clients.c.is_active)
     return load_all(connection, Client, query)
+
+
+def contact_names(connection: Connection, tenant_id: str) -> list[str]:
+    """The names of all people whom a tenant knows at its clients, from its file and from its CRM."""
+    c = t.contacts.c
+    query = sa.select(c.name).where(c.tenant_id == tenant_id, c.name.is_not(None)).distinct()
+    return sorted(connection.execute(query).scalars())
 
 
 def resolve_clients(connection: Connection, tenant_id: str, names: Collection[str]) -> set[str]:
@@ -72,11 +79,36 @@ def put_contact(
     origin: Origin,
 ) -> str:
     """Creates or changes a person at a client; returns the contact's id."""
+    row = contact_row(
+        tenant_id=tenant_id,
+        client_id=client_id,
+        name=name,
+        email=email,
+        phone_number=phone_number,
+        relationship_type=relationship_type,
+        external_id=external_id,
+        origin=origin,
+    )
+    put(connection, audit, t.contacts, row)
+    return str(row["contact_id"])
+
+
+def contact_row(
+    *,
+    tenant_id: str,
+    client_id: str,
+    name: str,
+    email: str | None,
+    phone_number: str | None,
+    relationship_type: str | None,
+    external_id: str | None,
+    origin: Origin,
+) -> dict[str, Any]:
+    """A person at a client as a row; the id follows from the CRM's id, else from the address, else from the name."""
     key = external_id or (email.lower() if email else name.lower())
-    contact_id = f"p-{stable_id(tenant_id, client_id, origin, key, size=8)}"
-    row = {
+    return {
         "tenant_id": tenant_id,
-        "contact_id": contact_id,
+        "contact_id": f"p-{stable_id(tenant_id, client_id, origin, key, size=8)}",
         "client_id": client_id,
         "name": name,
         "email": email,
@@ -86,8 +118,6 @@ def put_contact(
         "origin": origin,
         "is_active": True,
     }
-    put(connection, audit, t.contacts, row)
-    return contact_id
 
 
 def assign(
@@ -129,16 +159,24 @@ def retire(
         origin: Only rows of this origin are touched: what the file says never undoes what the CRM says.
         keep: The keys that stay, without tenant and origin.
     """
+    there = rows_of(connection, table, tenant_id=tenant_id, origin=origin)
+    gone = [row for key, row in there.items() if key not in keep]
+    for row in gone:
+        put(connection, audit, table, {**row, "is_active": False})
+    return len(gone)
+
+
+def rows_of(
+    connection: Connection, table: sa.Table, *, tenant_id: str, origin: Origin
+) -> dict[tuple[str, ...], RowMapping]:
+    """The rows of one origin that are in use, by their keys without tenant and origin."""
     key = [c.name for c in table.primary_key.columns if c.name not in {"tenant_id", "origin"}]
     rows = connection.execute(
         sa.select(table).where(
             table.c.tenant_id == tenant_id, table.c.origin == origin, table.c.is_active
         )
     ).mappings()
-    gone = [row for row in rows.all() if tuple(row[name] for name in key) not in keep]
-    for row in gone:
-        put(connection, audit, table, {**row, "is_active": False})
-    return len(gone)
+    return {tuple(row[name] for name in key): row for row in rows}
 
 
 def responsible(connection: Connection, tenant_id: str) -> dict[str, list[str]]:

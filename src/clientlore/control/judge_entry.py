@@ -23,6 +23,7 @@ class JudgeEntry(BaseModel):
         batch: Items in one call. With one, no article can touch what is said of another.
         from_score: What the rules score lower is left to them.
         redact: Whether addresses, numbers and the names of known people are taken out of what is sent.
+        bulk: Whether past days are judged through the provider's batch API: at half the price, within a day.
         budget_calls: At most this many calls on a UTC date, retries among them.
         budget_tokens: At most this many tokens.
         budget_usd: At most this many dollars.
@@ -35,6 +36,7 @@ class JudgeEntry(BaseModel):
     batch: Annotated[int, Field(ge=1, le=50)] = 4
     from_score: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2
     redact: bool = False
+    bulk: bool = False
     budget_calls: Annotated[int, Field(ge=0)] | None = None
     budget_tokens: Annotated[int, Field(ge=0)] | None = None
     budget_usd: Annotated[float, Field(ge=0)] | None = None
@@ -52,6 +54,8 @@ class JudgeEntry(BaseModel):
         if self.provider == "rules":
             return {}
         values = self.model_dump(exclude_none=True)
+        if not self.bulk:
+            del values["bulk"]
         limits = {name: values.pop(key) for key, name in _BUDGET.items() if key in values}
         return {"judge": values, "judge_budget": limits or {"calls": DEFAULT_CALLS}}
 

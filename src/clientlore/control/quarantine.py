@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from clientlore.control import tables as t
 from clientlore.control.audit import Audit
 from clientlore.control.engine import insert_ignore
+from clientlore.errors import NotFoundError
 from clientlore.ids import stable_id
 
 
@@ -139,6 +140,24 @@ def listed(
         .offset(offset)
     ).mappings()
     return [dict(row) for row in rows], int(total)
+
+
+def find(connection: Connection, quarantine_id: str, tenant_id: str | None) -> dict[str, Any]:
+    """The row of an id, of any tenant or of one.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    query = sa.select(t.quarantine).where(t.quarantine.c.quarantine_id == quarantine_id)
+    if tenant_id is not None:
+        query = query.where(t.quarantine.c.tenant_id == tenant_id)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        raise NotFoundError(
+            f"Nothing was set aside under '{quarantine_id}'",
+            "`clientlore quarantine list --state all` shows what was.",
+        )
+    return dict(row)
 
 
 def mark_replayed(connection: Connection, audit: Audit, quarantine_ids: Sequence[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,14 +22,16 @@ def source_id_for(tenant_id: str, kind: str, location: str, client_id: str | Non
     return f"s-{stable_id(tenant_id, kind, location, client_id, size=8)}"
 
 
-def sources_of(connection: Connection, tenant_id: str) -> list[Source]:
-    """The sources in use by a tenant, by id."""
+def sources_of(connection: Connection, tenant_id: str, *, active_only: bool = True) -> list[Source]:
+    """The sources of a tenant that are in use, or all it ever had, by id."""
     query = (
         sa.select(t.sources)
-        .where(t.sources.c.tenant_id == tenant_id, t.sources.c.is_active)
+        .where(t.sources.c.tenant_id == tenant_id)
         .order_by(t.sources.c.source_id)
     )
-    return load_all(connection, Source, query)
+    return load_all(
+        connection, Source, query.where(t.sources.c.is_active) if active_only else query
+    )
 
 
 def put_source(connection: Connection, audit: Audit, source: Source) -> dict[str, Any]:
@@ -59,7 +63,7 @@ def put_states(connection: Connection, rows: list[dict[str, Any]]) -> None:
 def put_collections(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Stores how each source did on a day. A later try of the same day replaces the earlier one.
 
-    That nothing was new since does not replace what was collected before.
+    That nothing was new since, or that there was no budget to ask, does not replace what was collected before.
     """
     unchanged = [row for row in rows if row["outcome"] == "unchanged"]
     for row in unchanged:
@@ -71,8 +75,27 @@ def put_collections(connection: Connection, rows: list[dict[str, Any]]) -> None:
                 t.collections.c.outcome.in_(("failed", "skipped")),
             )
         )
-    insert_ignore(connection, t.collections, unchanged)
-    upsert(connection, t.collections, [row for row in rows if row["outcome"] != "unchanged"])
+    waiting = [row for row in rows if row["outcome"] == "skipped" and row["error_kind"] == "budget"]
+    insert_ignore(connection, t.collections, [*unchanged, *waiting])
+    kept = {(row["day"], row["source_id"]) for row in (*unchanged, *waiting)}
+    upsert(
+        connection,
+        t.collections,
+        [row for row in rows if (row["day"], row["source_id"]) not in kept],
+    )
+
+
+def waiting_for_budget(
+    connection: Connection, tenant_ids: Collection[str], days: Collection[date]
+) -> dict[str, int]:
+    """How many sources of each tenant were not asked to the end on some days, for want of budget."""
+    c = t.collections.c
+    rows = connection.execute(
+        sa.select(c.tenant_id, sa.func.count())
+        .where(c.tenant_id.in_(tenant_ids), c.day.in_(days), c.error_kind == "budget")
+        .group_by(c.tenant_id)
+    )
+    return {tenant: int(count) for tenant, count in rows}
 
 
 def collections_of(connection: Connection, tenant_id: str, day: Any) -> list[dict[str, Any]]:

@@ -29,8 +29,10 @@ from clientlore.control.tenant_values import (
     Zone,
 )
 from clientlore.control.yaml_lines import Path as YamlPath
+from clientlore.control.yaml_lines import suggest
 from clientlore.errors import ConfigurationError
 from clientlore.ids import slug
+from clientlore.plugins import CRMS, crms
 
 
 class Strict(BaseModel):
@@ -201,19 +203,44 @@ class ClientEntry(Strict):
 
 
 class CrmEntry(Strict):
-    """A CRM as files: CSV or JSON, by their ending. Paths are relative to the tenant file.
+    """A CRM: one that is asked, or its exports as files (CSV, JSON or Parquet by their ending).
 
     Attributes:
-        accounts: Export of the accounts: columns id and name; also domain, ticker, industry, owner_email, aliases,
-            contact_name, contact_email, contact_role, under these names or those that common CRMs use.
+        provider: `files`, `salesforce`, `hubspot` or one that another package brings.
+        accounts: Export of the accounts, for `files`; its path is relative to the tenant file. Columns id and name;
+            also domain, ticker, industry, owner_email, aliases, contact_name, contact_email, contact_role, under these
+            names or those that common CRMs use.
         activities: Export of the activities: columns id, account_id and subject; also type, description, date,
             owner_email.
         on_failure: As for a feed.
     """
 
-    accounts: Text
+    provider: Annotated[str, StringConstraints(max_length=13)] = "files"
+    accounts: Text | None = None
     activities: Text | None = None
     on_failure: Literal["fail", "skip", "mock"] = "skip"
+
+    @field_validator("provider")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value != "files" and value not in CRMS and value not in (known := crms()):
+            allowed = sorted(("files", *known))
+            msg = (
+                f"there is no CRM '{value}'{suggest(value, allowed) or '.'} "
+                f"Allowed: {', '.join(allowed)}"
+            )
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _files_belong(self) -> CrmEntry:
+        if self.provider == "files" and self.accounts is None:
+            msg = "name the export of the accounts (accounts: FILE), or the CRM to ask (provider: NAME)"
+            raise ValueError(msg)
+        if self.provider != "files" and (self.accounts or self.activities):
+            msg = f"accounts and activities are files, and {self.provider} is asked; take them out"
+            raise ValueError(msg)
+        return self
 
 
 class ScheduleEntry(Strict):

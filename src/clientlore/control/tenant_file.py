@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from clientlore.control.embedding_entry import EmbeddingsEntry
 from clientlore.control.judge_entry import JudgeEntry
 from clientlore.control.schedules import WEEKDAYS
 from clientlore.control.search_entry import SearchEntry
@@ -47,12 +48,14 @@ class TenantFile(Strict):
         memory_threshold: From this score on, an event is remembered.
         max_age_days: News published longer ago is not mailed; none: no limit.
         mail_horizon_days: How many days back late news may still enter a digest.
+        quiet_after_days: After how many days without an event about a client somebody is told.
         users: The people who read.
         clients: The companies that are watched; those put in with `clientlore client add` need not stand here.
         feeds: Feeds that speak about many clients.
         search: Providers that are asked about each client.
-        crm: A CRM as files.
+        crm: A CRM, asked or as files.
         judge: Who judges relevance.
+        embeddings: What search by meaning may cost.
         schedules: When to look for news.
     """
 
@@ -64,12 +67,14 @@ class TenantFile(Strict):
     memory_threshold: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     max_age_days: Annotated[int, Field(ge=1)] | None = None
     mail_horizon_days: Annotated[int, Field(ge=1, le=366)] = 31
+    quiet_after_days: Annotated[int, Field(ge=1, le=366)] = 14
     users: tuple[UserEntry, ...] = ()
     clients: tuple[ClientEntry, ...] = ()
     feeds: tuple[FeedEntry, ...] = ()
     search: tuple[SearchEntry, ...] = ()
     crm: CrmEntry | None = None
     judge: JudgeEntry = JudgeEntry()
+    embeddings: EmbeddingsEntry = EmbeddingsEntry()
     schedules: tuple[ScheduleEntry, ...] = ()
 
     @model_validator(mode="before")

@@ -82,12 +82,19 @@ def trace(workspace: Workspace, tenant_id: str, name: str) -> Trace:
                 "fetched_at": response.fetched_at.isoformat(),
                 "bytes": len(response.body),
                 "sha256": response.body_sha,
+                **_removed(response),
                 "run_id": batch.run_id,
                 "file": str(path),
             },
         )
     )
     return Trace(tuple(steps), response, path)
+
+
+def _removed(response: Response) -> dict[str, str]:
+    """When its bytes were removed, as its provider's terms say, if so."""
+    on = response.headers.get(raw.REMOVED)
+    return {} if on is None else {"removed": f"{on}, as the provider's terms say"}
 
 
 def resolve_event(workspace: Workspace, tenant_id: str, name: str) -> str:

@@ -27,6 +27,7 @@ from clientlore.control.model import Tenant
 from clientlore.errors import ConfigurationError
 from clientlore.ids import SLUG
 from clientlore.memory import log
+from clientlore.memory.embedding import embedder_of
 from clientlore.memory.fold import fold
 from clientlore.memory.log import Operation, canonical, memory_id_for
 from clientlore.memory.search import Hit, Mode, Tier
@@ -230,7 +231,7 @@ def load(
         revised += sum(op.op == "revise" for op in operations)
         if told is not None:
             told(start + len(part), len(numbered))
-    store = store or MemoryStore(workspace)
+    store = store or _store_of(workspace, tenant_id)
     with workspace.locks.hold(tenant_id, "memory load"):
         rows = store.update(tenant_id).rows
     return Loaded(added, revised, len(numbered) - added - revised, rows)
@@ -259,9 +260,7 @@ def answers(
         NotFoundError: There is no such tenant.
         ConfigurationError: The mode needs an embedder and there is none.
     """
-    with workspace.control.read() as connection:
-        tenants.get_tenant(connection, tenant_id)
-    store = store or MemoryStore(workspace)
+    store = store or _store_of(workspace, tenant_id)
     for one in asked:
         found: tuple[Hit, ...] = ()
         if one.query.strip():
@@ -270,6 +269,12 @@ def answers(
             ).hits
         hits = [{"id": h.attributes.get("id", h.memory_id), "score": h.score} for h in found]
         yield {"id": one.id, "hits": hits}
+
+
+def _store_of(workspace: Workspace, tenant_id: str) -> MemoryStore:
+    with workspace.control.read() as connection:
+        tenant = tenants.get_tenant(connection, tenant_id)
+    return MemoryStore(workspace, embedder_of(workspace, tenant))
 
 
 _Held = dict[str, tuple[int, bool, tuple[object, ...]]]

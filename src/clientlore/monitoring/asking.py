@@ -13,9 +13,12 @@ from typing import Literal
 
 from clientlore.control.model import Source, SourceState
 from clientlore.errors import BadDataError, ProviderError, RetriableError
+from clientlore.monitoring.metering import Meters
 from clientlore.providers.base import Ask, Fetched, Parsed, Provider, Response
 from clientlore.providers.http import Http, open_client
+from clientlore.providers.limits import IN_BUDGET
 from clientlore.providers.registry import kind_of
+from clientlore.providers.terms import storable
 from clientlore.run_context import RunContext
 
 Outcome = Literal["collected", "unchanged", "empty", "degraded", "failed", "skipped"]
@@ -45,7 +48,7 @@ class SourceOutcome:
 async def ask_all(ctx: RunContext, asks: Sequence[Ask]) -> list[SourceOutcome]:
     """Asks the sources side by side; never raises for one source's trouble."""
     settings = ctx.workspace.settings
-    async with open_client(settings.http_timeout_seconds) as client:
+    async with open_client(settings.http_timeout_seconds, settings.ca_path) as client:
         http = Http(
             client,
             clock=ctx.workspace.clock,
@@ -54,10 +57,14 @@ async def ask_all(ctx: RunContext, asks: Sequence[Ask]) -> list[SourceOutcome]:
             attempts=settings.http_attempts,
             limits=ctx.workspace.providers.limits,
         )
-        return list(await asyncio.gather(*(_ask(ctx, ask, http) for ask in asks)))
+        meters = Meters(ctx.workspace, asks)
+        try:
+            return list(await asyncio.gather(*(_ask(ctx, ask, http, meters) for ask in asks)))
+        finally:
+            meters.close()
 
 
-async def _ask(ctx: RunContext, ask: Ask, http: Http) -> SourceOutcome:
+async def _ask(ctx: RunContext, ask: Ask, http: Http, meters: Meters) -> SourceOutcome:
     started = time.perf_counter()
     now = ctx.workspace.clock.now()
     if ask.state.not_before is not None and now < ask.state.not_before:
@@ -67,11 +74,15 @@ async def _ask(ctx: RunContext, ask: Ask, http: Http) -> SourceOutcome:
         )
     provider = ctx.workspace.providers.get(ask.source.kind)
     try:
-        fetched = await provider.fetch(ask, http)
+        fetched = await provider.fetch(ask, http.metered(meters.of(ask)))
         outcome = _read(ctx, ask, fetched)
         if fetched.fault is not None:
             outcome = _cut_short(ask, outcome, fetched.fault, now)
     except ProviderError as error:
+        if error.detail == IN_BUDGET:
+            return SourceOutcome(
+                ask.source, "skipped", ask.state, error_kind=IN_BUDGET, error=str(error)
+            )
         outcome = _failure(ask, error, now)
         if ask.source.on_failure == "mock":
             outcome = await _made_up(ctx, ask, http, outcome)
@@ -85,7 +96,8 @@ def _read(ctx: RunContext, ask: Ask, fetched: Fetched) -> SourceOutcome:
     rejects: list[tuple[Response, int, str, str]] = []
     drift = Counter[str]()
     items, degraded, error, kind, status = 0, None, None, None, None
-    for response in fetched.responses:
+    kind_ = kind_of(ask.source.kind)
+    for response in (storable(kind_, ask.source.options, r) for r in fetched.responses):
         status = response.status
         try:
             parsed = parse(provider, response, ask.day)
@@ -147,7 +159,8 @@ def _failure(ask: Ask, error: ProviderError, now: datetime) -> SourceOutcome:
     if isinstance(error, RetriableError) and error.retry_after:
         pause = min(error.retry_after, LONGEST_PAUSE.total_seconds())
         state = replace(state, not_before=now + timedelta(seconds=pause))
-    return SourceOutcome(ask.source, "failed", state, error_kind=error.kind, error=str(error))
+    kind = IN_BUDGET if error.detail == IN_BUDGET else error.kind
+    return SourceOutcome(ask.source, "failed", state, error_kind=kind, error=str(error))
 
 
 def _cut_short(

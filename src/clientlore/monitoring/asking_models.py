@@ -81,12 +81,14 @@ class Tally:
         judged: Judgements by key, useless answers among them.
         failed: Why nobody answered, by key: the rules take over.
         waiting: Keys for which the budget had no room.
+        under_way: Keys that were put into a batch, whose answer comes later.
         seconds: Of each call that was answered.
     """
 
     judged: dict[str, Judgement] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
+    under_way: set[str] = field(default_factory=set)
     spent: Spent = field(default_factory=Spent)
     retries: int = 0
     seconds: list[float] = field(default_factory=list)
@@ -133,9 +135,9 @@ class Asker:
                 if self._is_broken():
                     self._fail([i for b in batches[place:] for i in b], tally.trouble)
                     break
-                question = self._question(batch)
+                question = question_of(batch)
                 # Here and not in the thread: the oldest get what room there is.
-                room = self.budget.reserve(self._estimate(question))
+                room = self.budget.reserve(self.estimate(question))
                 if room is None:
                     tally.waiting |= {item.key for later in batches[place:] for item in later}
                     break
@@ -166,8 +168,8 @@ class Asker:
                 if not left:
                     return
                 items = left
-                question = self._question(items)
-            again = self.budget.reserve(self._estimate(question))
+                question = question_of(items)
+            again = self.budget.reserve(self.estimate(question))
             if again is None:
                 with self._lock:
                     self._tally.waiting |= {item.key for item in items}
@@ -218,7 +220,7 @@ class Asker:
             answer, error = self.model.ask(question), None
         except ProviderError as fault:
             answer, error = None, fault
-        spent = self._cost(answer)
+        spent = self.cost(answer)
         self.budget.settle(room, spent)
         with self._lock:
             total = self._tally.spent
@@ -259,19 +261,15 @@ class Asker:
         asked = error.retry_after if isinstance(error, RetriableError) else None
         return self.rng.uniform(0, 1.0) if asked is None else asked
 
-    @staticmethod
-    def _question(items: Sequence[Asked]) -> Question:
-        numbered = [{"n": n, **item.material} for n, item in enumerate(items, start=1)]
-        return Question(PROMPT, system_prompt(), fenced({"items": numbered}), answer_schema())
-
-    def _estimate(self, question: Question) -> Spent:
+    def estimate(self, question: Question) -> Spent:
         """The most that a call may cost. Two characters a token is more than any text in Latin letters needs."""
         tokens_in = (len(question.system) + len(question.user)) // 2
         out = self.model.max_tokens
         nano = 0 if self.price is None else self.price.nano_usd(tokens_in, 0, out)
         return Spent(1, tokens_in + out, nano)
 
-    def _cost(self, answer: Answer | None) -> Spent:
+    def cost(self, answer: Answer | None) -> Spent:
+        """What a call did cost; a call without an answer is a call."""
         if answer is None:
             return Spent(calls=1)
         used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
@@ -280,7 +278,7 @@ class Asker:
 
     def _share(self, paid: dict[str, Spent], items: Sequence[Asked], answer: Answer | None) -> None:
         """Divides what a call cost among its items; the first bears what does not divide."""
-        cost, count = self._cost(answer), len(items)
+        cost, count = self.cost(answer), len(items)
         for place, item in enumerate(items):
             extra = (cost.tokens % count, cost.nano_usd % count) if place == 0 else (0, 0)
             before = paid[item.key]
@@ -289,6 +287,12 @@ class Asker:
                 before.tokens + cost.tokens // count + extra[0],
                 before.nano_usd + cost.nano_usd // count + extra[1],
             )
+
+
+def question_of(items: Sequence[Asked]) -> Question:
+    """The question about some items."""
+    numbered = [{"n": n, **item.material} for n, item in enumerate(items, start=1)]
+    return Question(PROMPT, system_prompt(), fenced({"items": numbered}), answer_schema())
 
 
 def read_answer(answer: Answer, count: int) -> tuple[dict[int, ItemAnswer], str]:

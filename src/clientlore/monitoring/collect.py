@@ -20,6 +20,7 @@ from clientlore.errors import BadDataError, ConfigurationError
 from clientlore.monitoring import raw
 from clientlore.monitoring.asking import SourceOutcome, ask_all, parse, stand_in
 from clientlore.providers.base import Ask, Parsed, Response
+from clientlore.providers.limits import IN_BUDGET
 from clientlore.providers.registry import kind_of
 from clientlore.run_context import RunContext
 from clientlore.storage.lake import Table
@@ -43,12 +44,18 @@ class Collected:
         """Sources that gave a part, or were replaced by their mock."""
         return [o for o in self.outcomes if o.outcome == "degraded"]
 
+    @property
+    def waiting(self) -> list[SourceOutcome]:
+        """Sources that were not asked, or not to the end, for want of budget."""
+        return [o for o in self.outcomes if o.error_kind == IN_BUDGET]
+
     def counts(self) -> dict[str, int]:
         """How many sources had each outcome, and the rows that are new."""
         by_outcome = Counter(o.outcome for o in self.outcomes)
         return {
             "sources": len(self.outcomes),
             **dict(sorted(by_outcome.items())),
+            **({"waiting": len(self.waiting)} if self.waiting else {}),
             "rows": self.rows,
         }
 

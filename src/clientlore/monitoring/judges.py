@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from random import Random
 
 from clientlore.clock import Clock
+from clientlore.control import clients
 from clientlore.control.budgets import Budget
 from clientlore.control.judge_entry import JudgeEntry, judge_of, limits_of
 from clientlore.control.model import Tenant
 from clientlore.control.snapshots import Snapshot
 from clientlore.errors import ConfigurationError
 from clientlore.monitoring.asking_models import Asker
-from clientlore.monitoring.llm_scoring import LlmScorer
+from clientlore.monitoring.llm_scoring import Asking, LlmScorer
 from clientlore.monitoring.relevance import RulesScorer
 from clientlore.providers.judging import Scorer
 from clientlore.providers.llm.base import LanguageModel
@@ -45,6 +46,9 @@ def scorer_for(workspace: Workspace, tenant: Tenant, snapshot: Snapshot) -> Scor
             "Add it to a price table named by CLIENTLORE_PRICES, or give budget_calls instead.",
         )
     budget = Budget(workspace.control, workspace.clock, tenant.tenant_id, model.provider, limits)
+    with workspace.control.read() as connection:
+        contacts = clients.contact_names(connection, tenant.tenant_id)
+    is_past = snapshot.day < workspace.clock.now().date()
     pace = _pace(judge.provider, llm.calls_per_minute)
     return LlmScorer(
         workspace.control,
@@ -52,17 +56,30 @@ def scorer_for(workspace: Workspace, tenant: Tenant, snapshot: Snapshot) -> Scor
         tenant.tenant_id,
         model,
         judge,
-        lambda keep: Asker(
-            model,
-            budget,
-            keep,
-            price,
-            pace,
-            Random(),  # noqa: S311 - how long to wait before a retry is no secret
-            judge.batch,
-            llm.concurrency,
+        lambda keep: _asking(
+            Asker(
+                model,
+                budget,
+                keep,
+                price,
+                pace,
+                Random(),  # noqa: S311 - how long to wait before a retry is no secret
+                judge.batch,
+                llm.concurrency,
+            ),
+            in_bulk=is_past and judge_of(tenant.settings).bulk,
         ),
+        known_people=(*contacts, *(reader.name for reader in snapshot.readers)),
     )
+
+
+def _asking(asker: Asker, *, in_bulk: bool) -> Asking:
+    if not in_bulk:
+        return asker
+    from clientlore.monitoring.bulk_judging import BulkAsker
+    from clientlore.providers.llm.bulk import bulk_of
+
+    return BulkAsker(asker, bulk_of(asker.model))
 
 
 def model_for(settings: Settings, clock: Clock, judge: JudgeEntry, tenant_id: str) -> LanguageModel:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -23,7 +23,7 @@ from clientlore.control.judgements import Judgement
 from clientlore.control.model import Client
 from clientlore.ids import stable_id
 from clientlore.monitoring import folding
-from clientlore.monitoring.asking_models import PROMPT, Asked, Asker, Tally
+from clientlore.monitoring.asking_models import PROMPT, Asked, Tally
 from clientlore.monitoring.relevance import RulesScorer
 from clientlore.monitoring.rules import RULES_VERSION
 from clientlore.providers.llm.base import LanguageModel
@@ -31,7 +31,16 @@ from clientlore.providers.llm.guarding import Redaction, clean
 
 MAX_LIFT = 0.4
 TITLE_CHARS, TEXT_CHARS, SUMMARY_CHARS, REASON_CHARS = 300, 1_500, 300, 160
+_IN_A_BATCH = "not judged yet: it was put into a batch, which is answered within a day"
 _BUDGET_USED = "not judged yet: the budget of the day was used up"
+
+
+class Asking(Protocol):
+    """Puts items to a model, one call after another or in a batch."""
+
+    def ask(self, items: Sequence[Asked]) -> Tally:
+        """Asks about the items, in their order as far as the budget goes."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,7 @@ class Report:
         return {
             "llm_items": self.asked_for,
             "llm_cached": self.cached,
+            **({"llm_in_batches": len(self.tally.under_way)} if self.tally.under_way else {}),
             "llm_calls": self.tally.spent.calls,
             "llm_retries": self.tally.retries,
             "llm_tokens": self.tally.spent.tokens,
@@ -77,6 +87,8 @@ class LlmScorer:
     Args:
         asker: Makes an asker that keeps judgements by the function it is given.
         judge: What the tenant asks for.
+        known_people: Names that are taken out of what is sent, beside those of the client's profile, where the
+            tenant asks for that.
     """
 
     control: ControlPlane
@@ -84,7 +96,8 @@ class LlmScorer:
     tenant_id: str
     model: LanguageModel
     judge: JudgeEntry
-    asker: Callable[[Callable[[Sequence[Judgement]], None]], Asker]
+    asker: Callable[[Callable[[Sequence[Judgement]], None]], Asking]
+    known_people: Sequence[str] = ()
     report: Report | None = None
     method: str = "llm"
     _rules: RulesScorer = field(default_factory=RulesScorer)
@@ -146,7 +159,7 @@ class LlmScorer:
 
     def _asked(self, row: dict[str, Any], client: Client) -> tuple[Asked, Redaction]:
         people = [str(name) for name in client.profile.get("people", ())]
-        hidden = Redaction(people if self.judge.redact else ())
+        hidden = Redaction((*people, *self.known_people) if self.judge.redact else ())
         shown = hidden.hide if self.judge.redact else str
         profile = {
             "name": client.name,
@@ -190,7 +203,7 @@ class LlmScorer:
                 **row,
                 "score": None,
                 "confidence": None,
-                "rationale": _BUDGET_USED,
+                "rationale": _IN_A_BATCH if asked.key in tally.under_way else _BUDGET_USED,
                 "judged_by": self.method,
                 "judged_version": self.version,
             }

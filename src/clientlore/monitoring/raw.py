@@ -7,17 +7,21 @@ process dies between the two, collection reads the stored responses again (`unpa
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from itertools import chain
 from typing import Any
 
 import polars as pl
 
 from clientlore.errors import BadDataError, NotFoundError
 from clientlore.ids import sha256, stable_id
-from clientlore.providers.base import Account, Activity, Item, Parsed, Response
+from clientlore.providers.base import Account, Activity, Contact, Item, Owner, Parsed, Response
 from clientlore.storage.lake import UTC_TIME, ColumnType, Lake, Table, columns
+
+REMOVED = "clientlore-removed"
+"""The header that a response has whose body had to go, with the day of its removal."""
 
 _PROVENANCE: Mapping[str, ColumnType] = {
     "tenant_id": pl.String,
@@ -98,10 +102,44 @@ CRM_ACCOUNTS = Table(
             "contact_name": pl.String,
             "contact_email": pl.String,
             "contact_role": pl.String,
+            "owner_id": pl.String,
+            "is_deleted": pl.Boolean,
         }
     ),
     ("response_id", "position"),
     "A company as the CRM knows it at the time of collection.",
+)
+CRM_CONTACTS = Table(
+    "raw",
+    "crm_contacts",
+    columns(
+        {
+            **_PROVENANCE,
+            "contact_id": pl.String,
+            "account_id": pl.String,
+            "name": pl.String,
+            "email": pl.String,
+            "phone": pl.String,
+            "role": pl.String,
+            "is_deleted": pl.Boolean,
+        }
+    ),
+    ("response_id", "position"),
+    "A person as the CRM knows them at the time of collection.",
+)
+CRM_OWNERS = Table(
+    "raw",
+    "crm_owners",
+    columns(
+        {
+            **_PROVENANCE,
+            "owner_id": pl.String,
+            "email": pl.String,
+            "name": pl.String,
+        }
+    ),
+    ("response_id", "position"),
+    "A user of the CRM, to whom accounts belong.",
 )
 CRM_ACTIVITIES = Table(
     "raw",
@@ -122,6 +160,8 @@ CRM_ACTIVITIES = Table(
     "Something people did with a client, as the CRM tells it.",
 )
 TABLES: Mapping[str, Table] = {t.name: t for t in (SEARCH_RESULTS, CRM_ACCOUNTS, CRM_ACTIVITIES)}
+_BESIDE: Mapping[type[Any], Table] = {Contact: CRM_CONTACTS, Owner: CRM_OWNERS}
+"""What a batch holds besides the rows of its own table."""
 
 
 @dataclass(frozen=True)
@@ -190,21 +230,23 @@ def store_rows(
 ) -> int:
     """Writes what was found in the responses of a batch; returns how many rows.
 
+    The file of the batch's own table comes last: that it is there says that all is.
+
     Args:
         lake: Where.
         batch: Under whose name the rows are kept.
         parsed: Responses with what is in them.
         of: The batch that the responses belong to, where that is another one.
     """
-    rows = [
-        {**row, "batch_id": batch.batch_id}
-        for response, found in parsed
-        for row in _rows(of or batch, response, found)
-    ]
-    lake.append_raw(
-        batch.table, batch.tenant_id, batch.day, batch.batch_id, batch.table.frame(rows)
-    )
-    return len(rows)
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for response, found in parsed:
+        for table, row in _rows(of or batch, response, found):
+            rows.setdefault(table.name, []).append({**row, "batch_id": batch.batch_id})
+    for table in (*_BESIDE.values(), batch.table):
+        if table.name in rows or table is batch.table:
+            frame = table.frame(rows.get(table.name, ()))
+            lake.append_raw(table, batch.tenant_id, batch.day, batch.batch_id, frame)
+    return sum(len(found) for found in rows.values())
 
 
 def seen_bodies(lake: Lake, tenant_id: str, day: date) -> set[tuple[str, str]]:
@@ -279,7 +321,9 @@ def _restore(row: Mapping[str, Any]) -> tuple[Batch, Response]:
     return batch, response
 
 
-def _rows(batch: Batch, response: Response, found: Parsed) -> list[dict[str, Any]]:
+def _rows(
+    batch: Batch, response: Response, found: Parsed
+) -> Iterator[tuple[Table, dict[str, Any]]]:
     common = {
         "tenant_id": batch.tenant_id,
         "day": batch.day,
@@ -294,20 +338,15 @@ def _rows(batch: Batch, response: Response, found: Parsed) -> list[dict[str, Any
         "collected_at": batch.collected_at,
         "run_id": batch.run_id,
     }
-    rows = []
-    things: tuple[Item | Account | Activity, ...] = (
-        *found.items,
-        *found.accounts,
-        *found.activities,
-    )
+    things: Iterator[Item | Account | Contact | Owner | Activity] = chain(*found.things)
     for thing in things:
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(thing).items()}
         told = {k: v for k, v in values.items() if k != "position"}
         content = sha256(json.dumps(told, sort_keys=True, default=str).encode())
         row = {**common, **values, "content_hash": content}
-        if batch.table is SEARCH_RESULTS:
+        table = _BESIDE.get(type(thing), batch.table)
+        if table is SEARCH_RESULTS:
             row["item_id"] = stable_id(
                 batch.tenant_id, response.source_id, values["origin_id"], content
             )
-        rows.append(row)
-    return rows
+        yield table, row

@@ -14,8 +14,9 @@ from clientlore.errors import BadDataError, NotFoundError
 from clientlore.ids import stable_id
 from clientlore.monitoring import raw
 from clientlore.monitoring.asking import parse
-from clientlore.providers.base import Parsed
+from clientlore.providers.base import Response
 from clientlore.run_context import RunContext
+from clientlore.storage.lake import Lake
 from clientlore.workspace import Workspace
 
 _RESPONSE = re.compile(r"^response:([0-9a-f]{32})#(-?\d+)$")
@@ -73,15 +74,21 @@ def replay(
     return Replayed(tuple(row["quarantine_id"] for row in chosen), read, tuple(days))
 
 
+def named_response(reference: str) -> tuple[str, int] | None:
+    """The response that a reference points at and the place in it; None for what is no response."""
+    match = _RESPONSE.match(reference)
+    return None if match is None else (match[1], int(match[2]))
+
+
 def _again(ctx: RunContext, audit: Audit, row: dict[str, Any]) -> int:
     """Reads one thing again; returns how many rows could be used.
 
     What lies in the rows themselves is judged anew when the day is made again.
     """
-    match = _RESPONSE.match(row["reference"])
+    named = named_response(row["reference"])
     read, rejects = 0, None
-    if match is not None and row["stage"] in _TABLES:
-        read, rejects = _read(ctx, row, match[1], int(match[2]))
+    if named is not None and row["stage"] in _TABLES:
+        read, rejects = _read(ctx, row, *named)
     now = ctx.workspace.clock.now()
     with ctx.workspace.control.write() as connection:
         quarantine.mark_replayed(connection, audit, [row["quarantine_id"]])
@@ -101,15 +108,30 @@ def _again(ctx: RunContext, audit: Audit, row: dict[str, Any]) -> int:
     return read
 
 
+def _stored(lake: Lake, tenant_id: str, day: date, response_id: str) -> tuple[raw.Batch, Response]:
+    """A stored response with its bytes.
+
+    Raises:
+        NotFoundError: It is not in the lake, or its bytes had to go.
+        BadDataError: Its bytes are not those that were stored.
+    """
+    batch, response = raw.find_response(lake, tenant_id, day, response_id)
+    if raw.REMOVED in response.headers:
+        raise NotFoundError(
+            f"The bytes of response {response_id} were removed on {response.headers[raw.REMOVED]}, as its provider's "
+            "terms say",
+            "Collect the day again, if the provider still gives it.",
+        )
+    return batch, response
+
+
 def _read(
     ctx: RunContext, row: dict[str, Any], response_id: str, position: int
 ) -> tuple[int, list[quarantine.Reject]]:
     """Writes the rows that a stored response has at a position; returns how many, and what cannot be used still."""
     workspace = ctx.workspace
     try:
-        batch, response = raw.find_response(
-            workspace.lake, row["tenant_id"], row["day"], response_id
-        )
+        batch, response = _stored(workspace.lake, row["tenant_id"], row["day"], response_id)
         parsed = parse(workspace.providers.get(response.provider), response, batch.day)
     except (BadDataError, NotFoundError) as error:
         reject = quarantine.Reject(row["reference"], row["reason"], str(error), row["source_id"])
@@ -119,20 +141,9 @@ def _read(
         for reject in parsed.as_rejects(response_id, row["source_id"])
         if position < 0 or reject.reference == row["reference"]
     ]
-    found = _at(parsed, position)
+    found = parsed if position < 0 else parsed.at(position)
     if not found.count:
         return 0, rejects
     # Under an id made from what it holds: the same replay done twice adds nothing.
     again = replace(batch, batch_id=f"{batch.batch_id}-again-{stable_id(row['reference'], size=4)}")
     return raw.store_rows(workspace.lake, again, [(response, found)], of=batch), rejects
-
-
-def _at(parsed: Parsed, position: int) -> Parsed:
-    """What stands at a position of a response; all of it for -1."""
-    if position < 0:
-        return parsed
-    return Parsed(
-        items=tuple(x for x in parsed.items if x.position == position),
-        accounts=tuple(x for x in parsed.accounts if x.position == position),
-        activities=tuple(x for x in parsed.activities if x.position == position),
-    )

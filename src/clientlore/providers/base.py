@@ -100,7 +100,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Account:
-    """A company as the CRM knows it."""
+    """A company as the CRM knows it.
+
+    Attributes:
+        owner_id: What the CRM calls its owner, where it tells the address elsewhere; see `Owner`.
+        is_deleted: That the CRM has it no longer.
+    """
 
     position: int
     account_id: str
@@ -113,6 +118,37 @@ class Account:
     contact_name: str | None = None
     contact_email: str | None = None
     contact_role: str | None = None
+    owner_id: str | None = None
+    is_deleted: bool = False
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A person as the CRM knows them.
+
+    Attributes:
+        account_id: The company they are at; None where they are at none any more.
+        is_deleted: That the CRM has them no longer.
+    """
+
+    position: int
+    contact_id: str
+    account_id: str | None
+    name: str
+    email: str | None = None
+    phone: str | None = None
+    role: str | None = None
+    is_deleted: bool = False
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A user of the CRM, to whom accounts belong."""
+
+    position: int
+    owner_id: str
+    email: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +170,7 @@ class Parsed:
     """What is in a response.
 
     Attributes:
-        items: News; accounts and activities where the source is a CRM.
+        items: News; accounts, contacts, owners and activities where the source is a CRM.
         rejects: What could not be used: `(position, reason, detail)`; position -1 is the whole response.
         drift: Fields the adapter does not know, with how often they came. They stay in the raw response.
         degraded: Why only a part could be read, if so.
@@ -142,6 +178,8 @@ class Parsed:
 
     items: tuple[Item, ...] = ()
     accounts: tuple[Account, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    owners: tuple[Owner, ...] = ()
     activities: tuple[Activity, ...] = ()
     rejects: tuple[tuple[int, str, str], ...] = ()
     drift: Mapping[str, int] = field(default_factory=dict)
@@ -150,7 +188,22 @@ class Parsed:
     @property
     def count(self) -> int:
         """How many usable things there are."""
-        return len(self.items) + len(self.accounts) + len(self.activities)
+        return sum(len(things) for things in self.things)
+
+    @property
+    def things(self) -> tuple[tuple[Item | Account | Contact | Owner | Activity, ...], ...]:
+        """All that is usable, kind by kind."""
+        return self.items, self.accounts, self.contacts, self.owners, self.activities
+
+    def at(self, position: int) -> Parsed:
+        """What stands at a place of the response."""
+        return Parsed(
+            items=tuple(x for x in self.items if x.position == position),
+            accounts=tuple(x for x in self.accounts if x.position == position),
+            contacts=tuple(x for x in self.contacts if x.position == position),
+            owners=tuple(x for x in self.owners if x.position == position),
+            activities=tuple(x for x in self.activities if x.position == position),
+        )
 
     def as_rejects(self, response_id: str, source_id: str) -> list[Reject]:
         """The rejects as rows of the quarantine, pointing at the stored response."""

@@ -6,15 +6,15 @@ Clock, sleep and randomness are injected, so that a test of an hour of waiting t
 from __future__ import annotations
 
 import asyncio
-import functools
+import copy
 import logging
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,7 +28,10 @@ from clientlore.errors import (
     QuotaExhaustedError,
     RetriableError,
 )
+from clientlore.providers.headers import kept
 from clientlore.providers.limits import IN_QUEUE, Allowance, Limits, retry_after, windows
+from clientlore.providers.metering import Meter
+from clientlore.providers.trust import trusted
 
 USER_AGENT = f"Clientlore/{__version__}"
 BASE_DELAY = 0.5
@@ -42,16 +45,6 @@ MAX_BYTES = 10_000_000
 _SAID_BYTES = 4_000
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MOVED_FOR_GOOD = frozenset({301, 308})
-_KEPT_HEADERS = (
-    "content-type",
-    "content-language",
-    "date",
-    "etag",
-    "last-modified",
-    "retry-after",
-    "location",
-)
-_KEPT_PREFIXES = ("x-ratelimit-", "ratelimit-", "x-hubspot-ratelimit-", "sforce-")
 
 
 @dataclass(frozen=True)
@@ -126,6 +119,13 @@ class Http:
         self._sleep = sleep
         self._limits = limits or Limits()
         self._monotonic = monotonic
+        self._meter: Meter | None = None
+
+    def metered(self, meter: Meter | None) -> Self:
+        """The same, with each try of each call counted by a meter; it may refuse, and then nothing is asked."""
+        made = copy.copy(self)
+        made._meter = meter  # noqa: SLF001 - it is one of us
+        return made
 
     async def get(
         self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int
@@ -219,6 +219,8 @@ class Http:
                     await stack.enter_async_context(self._slots(host))
                     await stack.enter_async_context(self._all)
                     await stack.enter_async_context(asyncio.timeout(self._deadline))
+                    if not self._has_room(last):
+                        break
                     return await self._once(call, attempt)
             except RetriableError as error:
                 last = error
@@ -243,6 +245,22 @@ class Http:
             await self._sleep(wait)
         assert last is not None
         raise last
+
+    def _has_room(self, last: RetriableError | None) -> bool:
+        """Whether the budget lets a try through; without room for a retry, what failed before it is the fault.
+
+        Raises:
+            QuotaExhaustedError: There is no room for the first try.
+        """
+        if self._meter is None:
+            return True
+        try:
+            self._meter.take()
+        except QuotaExhaustedError:
+            if last is None:
+                raise
+            return False
+        return True
 
     def _slots(self, host: str) -> asyncio.Semaphore:
         return self._hosts.setdefault(host, asyncio.Semaphore(self._concurrency))
@@ -297,7 +315,7 @@ class Http:
             )
             return HttpResponse(
                 status=status,
-                headers=_kept(answer.headers),
+                headers=kept(answer.headers),
                 body=bytes(body),
                 url=str(answer.url),
                 moved_to=str(answer.url) if for_good else None,
@@ -346,35 +364,25 @@ class Http:
         return PermanentError(where, hint)
 
 
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """The certificates that are trusted, read once: it costs more than most of what is then asked."""
-    return httpx.create_ssl_context()
-
-
-def open_client(timeout: float, **options: Any) -> httpx.AsyncClient:
+def open_client(timeout: float, ca: Path | None = None, **options: Any) -> httpx.AsyncClient:
     """The client behind `Http`: pooled, trusting the proxies of the environment.
 
     What it would log of its own are addresses, which may hold a key. How many connections there are is bounded by
-    `Http`, where waiting for one does not count as the server's silence.
+    `Http`, where waiting for one does not count as the server's silence. `ca` is a file of certificates that are
+    trusted besides the usual ones.
+
+    Raises:
+        ConfigurationError: That file cannot be read.
     """
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return httpx.AsyncClient(
-        verify=_trusted(),
+        verify=trusted(ca),
         timeout=timeout,
         max_redirects=5,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
         **options,
     )
-
-
-def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in headers.items()
-        if name in _KEPT_HEADERS or name.startswith(_KEPT_PREFIXES)
-    }
 
 
 def _host(url: str) -> str:

@@ -22,7 +22,8 @@ class Terms:
 
     Attributes:
         may_store_text: Whether more than title, address and date may be kept.
-        keep_days: After how many days what it gave must be gone; None where it does not say.
+        keep_days: After how many days its answers and texts must be gone; None where it does not say. Title,
+            address and date stay, as a reference.
         shown_to: `anyone`, the `tenant` that asked, or its `owner` alone.
         page: Where the terms stand.
         note: What else a reader must know.
@@ -45,6 +46,9 @@ class Kind:
         title: Its name for people.
         needs: Environment variables without which it cannot be asked.
         terms: On what terms it gives; None for what is the tenant's own.
+        incremental: It tells what has changed since it was last read, not all there is each time.
+        text_fields: Fields of its JSON that hold text: emptied before anything is stored, where its terms forbid
+            keeping it.
         ends: Says until when the provider exists, where that is known.
     """
 
@@ -54,4 +58,6 @@ class Kind:
     title: str = ""
     needs: tuple[str, ...] = ()
     terms: Terms | None = None
+    incremental: bool = False
     ends: str | None = None
+    text_fields: frozenset[str] = frozenset()

@@ -24,6 +24,8 @@ OPEN_FOR = timedelta(minutes=1)
 OPEN_FOR_QUOTA = timedelta(minutes=15)
 IN_QUEUE = "queue"
 """The detail of a fault that is ours: nobody was asked, so nobody failed."""
+IN_BUDGET = "budget"
+"""The detail of a fault that is ours too: the tenant's budget of the date has no room."""
 _LONG = 3_600.0
 """A window of the server's that ends later than this is a quota, not a rate."""
 _EPOCH = 1_000_000_000.0
@@ -99,7 +101,9 @@ class Breaker:
 
     def failed(self, error: ProviderError, now: datetime) -> None:
         """A request failed for good, after its own retries. While it is open, nothing new is learnt."""
-        if error.detail == IN_QUEUE or (self._open_until is not None and now < self._open_until):
+        if error.detail in {IN_QUEUE, IN_BUDGET} or (
+            self._open_until is not None and now < self._open_until
+        ):
             return
         if isinstance(error, QuotaExhaustedError):
             self._open(error, now + OPEN_FOR_QUOTA)

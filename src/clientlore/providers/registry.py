@@ -59,6 +59,8 @@ _SHIPPED: Mapping[str, Kind] = {
     "mock_activities": Kind("crm_activities", _mock_activities, "mock_activities"),
 }
 
+_CRM_KINDS = {kind: crm for crm, kinds in plugins.CRMS.items() for kind in kinds}
+
 
 class _Kinds(Mapping[str, Kind]):
     """Those that ship, and those that other packages bring; an adapter is loaded when its kind is looked at."""
@@ -68,6 +70,9 @@ class _Kinds(Mapping[str, Kind]):
             return _SHIPPED[name]
         if name in plugins.SEARCHABLE:
             found = import_module(f"clientlore.providers.search.{name}").KIND
+        elif name in _CRM_KINDS:
+            module = import_module(f"clientlore.providers.crm.{_CRM_KINDS[name]}")
+            found = module.KINDS[name]
         elif name in plugins.brought():
             found = plugins.load(name)
         else:
@@ -80,7 +85,7 @@ class _Kinds(Mapping[str, Kind]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        yield from dict.fromkeys((*_SHIPPED, *plugins.SEARCHABLE, *plugins.brought()))
+        yield from dict.fromkeys((*_SHIPPED, *_CRM_KINDS, *plugins.SEARCHABLE, *plugins.brought()))
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -146,6 +146,23 @@ def all_judged(waiting: Mapping[str, int]) -> CheckOutcome:
     )
 
 
+def all_asked(waiting: Mapping[str, int]) -> CheckOutcome:
+    """No source waits for a budget.
+
+    Args:
+        waiting: How many sources were not asked to the end, by tenant.
+    """
+    told = "; ".join(f"{count} of '{tenant}'" for tenant, count in sorted(waiting.items()))
+    return CheckOutcome(
+        "all_asked",
+        passed=not waiting,
+        description=f"sources wait for the budget of a later day: {told}"
+        if waiting
+        else "every source was asked",
+        details={"waiting": dict(waiting)},
+    )
+
+
 def models_in_time(p95_ms: Mapping[str, float], promised_ms: int) -> CheckOutcome:
     """Models answered 95 % of their calls within the promised time.
 
@@ -183,6 +200,34 @@ def members_have_events(
         else f"{orphans} events without an item and {lost} items without their event",
         blocking=True,
         details={"events_without_items": orphans, "items_without_event": lost},
+    )
+
+
+def clients_heard(
+    quiet: Mapping[str, Sequence[str]], silent: Mapping[str, Sequence[str]]
+) -> CheckOutcome:
+    """Something was heard of every client within its tenant's time.
+
+    Args:
+        quiet: Clients by tenant whose sources answered and had no results.
+        silent: Clients by tenant whose sources did not answer in all that time.
+    """
+
+    def told(found: Mapping[str, Sequence[str]]) -> str:
+        return "; ".join(f"'{tenant}': {', '.join(ids)}" for tenant, ids in found.items())
+
+    parts = []
+    if quiet:
+        parts.append(f"no results (look at names, aliases and exclusions): {told(quiet)}")
+    if silent:
+        parts.append(f"no answer (`clientlore status` says why): {told(silent)}")
+    return CheckOutcome(
+        "clients_heard",
+        passed=not parts,
+        description=("nothing is heard of some clients; " + "; ".join(parts))[:1_000]
+        if parts
+        else "something was heard of every client",
+        details={"no_results": dict(quiet), "no_answer": dict(silent)},
     )
 
 

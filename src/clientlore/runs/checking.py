@@ -8,12 +8,13 @@ from datetime import date
 
 import polars as pl
 
-from clientlore.control import tenants
+from clientlore.control import sources, tenants
 from clientlore.control.model import Tenant
 from clientlore.digests.matches import MATCHES
 from clientlore.errors import ClientloreError
 from clientlore.memory.store import MemoryStore
 from clientlore.monitoring.events import EVENTS, MEMBERS
+from clientlore.monitoring.quiet import quiet_clients
 from clientlore.monitoring.raw import CRM_ACCOUNTS, CRM_ACTIVITIES, SEARCH_RESULTS
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.quality import promises, shapes
@@ -75,6 +76,12 @@ def _sources_answered(asked: Asked) -> CheckOutcome:
         )
 
 
+def _all_asked(asked: Asked) -> CheckOutcome:
+    ids = [x.tenant_id for x in asked.tenants]
+    with asked.ctx.workspace.control.read() as connection:
+        return promises.all_asked(sources.waiting_for_budget(connection, ids, asked.days))
+
+
 def _mock_found(asked: Asked) -> CheckOutcome:
     with asked.ctx.workspace.control.read() as connection:
         held = [
@@ -123,6 +130,33 @@ def _models_in_time(asked: Asked) -> CheckOutcome:
     return promises.models_in_time(p95, PROMISED_MS)
 
 
+def _clients_heard(asked: Asked) -> CheckOutcome:
+    ids = set(asked.ids)
+    with asked.ctx.workspace.control.read() as connection:
+        found = [
+            one
+            for tenant in asked.tenants
+            if tenant.tenant_id in ids
+            for one in quiet_clients(asked.ctx.workspace.lake, connection, tenant, max(asked.days))
+        ]
+    return promises.clients_heard(
+        *(
+            {
+                x: told
+                for x in sorted(ids)
+                if (
+                    told := [
+                        one.client_id
+                        for one in found
+                        if one.tenant_id == x and one.answered is answered
+                    ]
+                )
+            }
+            for answered in (True, False)
+        )
+    )
+
+
 def _members_have_events(asked: Asked) -> CheckOutcome:
     return promises.members_have_events(
         asked.ctx.workspace.lake, MEMBERS, EVENTS, asked.ids, asked.days
@@ -169,7 +203,12 @@ CHECKS: Mapping[str, tuple[Declared, ...]] = {
     CRM_ACCOUNTS.key: (_ANSWERED, _DONE),
     "core/config_snapshot": (_DONE,),
     CRM_ACTIVITIES.key: (_ANSWERED, _DONE),
-    SEARCH_RESULTS.key: (_shaped(SEARCH_RESULTS), _ANSWERED, _DONE),
+    SEARCH_RESULTS.key: (
+        _shaped(SEARCH_RESULTS),
+        _ANSWERED,
+        Declared("all_asked", False, "No source waits for the budget of a later day.", _all_asked),
+        _DONE,
+    ),
     EVENTS.key: (
         Declared(
             "no_mock_in_live",
@@ -196,6 +235,12 @@ CHECKS: Mapping[str, tuple[Declared, ...]] = {
             False,
             "Models answered 95 % of their calls within two seconds.",
             _models_in_time,
+        ),
+        Declared(
+            "clients_heard",
+            False,
+            "Something was heard of every client within `quiet_after_days`.",
+            _clients_heard,
         ),
         _DONE,
     ),
@@ -228,6 +273,7 @@ CHECKS: Mapping[str, tuple[Declared, ...]] = {
         ),
         _DONE,
     ),
+    "out/retention": (_DONE,),
     "out/run_ledger": (_DONE,),
     "out/exports": (_DONE,),
 }

@@ -122,7 +122,7 @@ def _providers(tenant: Tenant, kinds: list[str]) -> Iterator[Finding]:
             "note",
             subject,
             "no CRM: owners are those of the tenant file",
-            "Name its exports under crm: in the tenant file.",
+            "Name it, or its exports, under crm: in the tenant file.",
         )
     yield Finding("ok", subject, "judged by rules, at no cost")
 

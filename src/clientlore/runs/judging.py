@@ -37,18 +37,26 @@ def relevance(ctx: RunContext, tenant: Tenant, day: date) -> Work:
         if isinstance(scorer, LlmScorer):
             scorer.close()
     counts: dict[str, int | float] = {}
+    said: tuple[str, ...] = ()
     if isinstance(scorer, LlmScorer) and scorer.report is not None:
         counts = scorer.report.counts()
         if scorer.report.waiting and not waited:
             _tell(ctx, tenant, scorer)
-        if scorer.report.tally.failed:
-            trouble = str(scorer.report.tally.trouble)
+        tally = scorer.report.tally
+        if tally.failed:
+            trouble = str(tally.trouble)
+        elif tally.under_way and tally.trouble is not None:
+            said = (f"batches cannot be looked at: {tally.trouble}",)
     written = lake.write(RELEVANCE, tenant.tenant_id, day, frame)
     scores = frame["score"]
     by_category = dict(frame["category"].cast(str).value_counts().sort("category").iter_rows())
     state: State = "done" if trouble is None else "degraded"
     waiting = scores.null_count()
-    notes = (f"{waiting} wait for the budget of a later day",) if waiting else ()
+    in_batches = int(counts.get("llm_in_batches", 0))
+    if waiting > in_batches:
+        said = (f"{waiting - in_batches} wait for the budget of a later day", *said)
+    if in_batches:
+        said = (f"{in_batches} wait in a batch, which is answered within a day", *said)
     return Work(
         rows=written.rows,
         counts={
@@ -61,7 +69,7 @@ def relevance(ctx: RunContext, tenant: Tenant, day: date) -> Work:
         state=state,
         error=None if trouble is None else f"the rules judged: {trouble}",
         content_sha=written.sha,
-        notes=notes,
+        notes=said,
     )
 
 

@@ -45,6 +45,7 @@ _PICTURES = {
     "out/deliveries": _Picture(
         "Windows and mails", "count", ("windows", "mails", "sent", "deferred", "failed")
     ),
+    "out/retention": _Picture("What had to go", "count", ("days", "responses", "texts")),
     "out/run_ledger": _Picture("Stages on record", "rows"),
     "out/exports": _Picture(
         "What analysts get of the control plane",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from clientlore.control import clients, sources, tenants
-from clientlore.control.apply import search_sources
+from clientlore.control.client_sources import search_sources
 from clientlore.control.model import Client, Source, SourceState, Tenant
 from clientlore.control.search_entry import SearchEntry
 from clientlore.errors import ConfigurationError
@@ -21,6 +20,7 @@ from clientlore.providers.base import Ask
 from clientlore.providers.kinds import Kind, Terms
 from clientlore.providers.registry import KINDS, kind_of
 from clientlore.run_context import RunContext
+from clientlore.runs.allowances import Left
 from clientlore.settings import VARIABLES, Settings
 from clientlore.workspace import Workspace
 
@@ -35,6 +35,8 @@ class Standing:
         sources: How many sources in use ask it.
         failing: How many of these failed when they were last asked.
         error: What the last of those said.
+        left: What is left today to each tenant that limits it.
+        account_left: What it said last is left of the account, where it says so.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Standing:
     error: str | None
     ends: str | None
     terms: Terms | None
+    left: tuple[Left, ...] = ()
+    account_left: int | None = None
 
 
 def standing(workspace: Workspace) -> list[Standing]:
@@ -79,7 +83,7 @@ def _standing(
         title=kind.title or name.replace("_", " "),
         mode="mock" if name == kind.stand_in else "live",
         table=kind.table,
-        missing=tuple(v for v in kind.needs if not _is_set(workspace.settings, v)),
+        missing=tuple(v for v in kind.needs if not is_set(workspace.settings, v)),
         elsewhere=_elsewhere(workspace.settings, name),
         sources=len(used),
         failing=len(failing),
@@ -92,7 +96,8 @@ def _standing(
     )
 
 
-def _is_set(settings: Settings, variable: str) -> bool:
+def is_set(settings: Settings, variable: str) -> bool:
+    """Whether an environment variable has a value, by the name that people know."""
     path = VARIABLES.get(variable)
     if path is None:
         # A provider of another package reads its own.
@@ -104,12 +109,13 @@ def _is_set(settings: Settings, variable: str) -> bool:
 
 
 def _elsewhere(settings: Settings, name: str) -> tuple[str, ...]:
-    usual: Mapping[str, Any] = {n: f.default for n, f in type(settings.search).model_fields.items()}
+    stem = name.removesuffix("_accounts").removesuffix("_activities")
+    bases = {f"{stem}_base", f"{stem}_data_base", f"{stem}_www_base"}
     return tuple(
         str(value)
-        for field, value in settings.search.model_dump().items()
-        if field in {f"{name}_base", f"{name}_data_base", f"{name}_www_base"}
-        and value != usual[field]
+        for part in (settings.search, settings.crm)
+        for field, value in part.model_dump(include=bases).items()
+        if value != type(part).model_fields[field].default
     )
 
 

@@ -25,6 +25,7 @@ from clientlore.monitoring.rules import RULES_VERSION
 from clientlore.run_context import RunContext
 from clientlore.runs import checking, judging, picturing, work
 from clientlore.runs.report import StageReport, State, TenantOutcome, Work
+from clientlore.runs.retention import retention
 
 log = logging.getLogger("clientlore")
 
@@ -80,6 +81,7 @@ STAGES: Mapping[str, Stage] = {
         Stage("core/memories", "1", at_once=work.memories),
         Stage("out/dossiers", "1", at_once=work.dossiers),
         Stage("out/deliveries", "1", at_once=work.deliveries),
+        Stage("out/retention", "1", at_once=retention, while_held=True),
         Stage("out/run_ledger", "1", at_once=work.run_ledger, while_held=True),
         Stage("out/exports", "1", at_once=work.exports, while_held=True, for_analysts=True),
     )

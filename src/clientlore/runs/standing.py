@@ -10,14 +10,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from clientlore.control import budgets, ledger, quarantine, runs, tenants
+from clientlore.control import budgets, ledger, quarantine, runs, sources, tenants
 from clientlore.control import tables as t
 from clientlore.control.alerts import recent_alerts
 from clientlore.control.model import Tenant
 from clientlore.control.rows import dump
 from clientlore.control.schedules import schedules_of
 from clientlore.delivery.outbox import counts_by_state
+from clientlore.errors import StoreError
 from clientlore.monitoring.events import EVENTS, IDENTITY_DAYS
+from clientlore.monitoring.quiet import quiet_clients
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.runs.orchestrator import OrchestratorStatus
 from clientlore.workspace import Workspace
@@ -28,6 +30,10 @@ SILENCE = timedelta(days=1, hours=6)
 
 OVERDUE = timedelta(minutes=15)
 """How late a schedule may be before somebody is told."""
+
+
+NAMED = 5
+"""How many clients a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,10 @@ def standing(workspace: Workspace, orchestrator: OrchestratorStatus) -> Standing
             sa.select(sa.func.count()).where(t.fires.c.state.in_(("due", "dispatched", "claimed")))
         ).scalar_one()
         found = Standing(
-            tenants=[_tenant(connection, x, now.date()) for x in tenants.all_tenants(connection)],
+            tenants=[
+                _tenant(workspace, connection, x, now.date())
+                for x in tenants.all_tenants(connection)
+            ],
             schedules=[dump(s) for s in schedules_of(connection)],
             runs=runs.recent_runs(connection),
             outbox=counts_by_state(connection),
@@ -78,7 +87,24 @@ def standing(workspace: Workspace, orchestrator: OrchestratorStatus) -> Standing
     return found
 
 
-def _tenant(connection: Connection, tenant: Tenant, today: date) -> dict[str, Any]:
+def _quiet(
+    workspace: Workspace, connection: Connection, tenant: Tenant, newest: date | None
+) -> list[dict[str, Any]]:
+    """Clients of which nothing is heard. Files that cannot be read are for `doctor` to name."""
+    if newest is None:
+        return []
+    try:
+        found = quiet_clients(workspace.lake, connection, tenant, newest)
+    except StoreError:
+        return []
+    return [
+        {"client_id": one.client_id, "days": one.days, "answered": one.answered} for one in found
+    ]
+
+
+def _tenant(
+    workspace: Workspace, connection: Connection, tenant: Tenant, today: date
+) -> dict[str, Any]:
     failing = sa.select(t.source_state, t.sources.c.client_id).join(
         t.sources,
         sa.and_(
@@ -99,7 +125,7 @@ def _tenant(connection: Connection, tenant: Tenant, today: date) -> dict[str, An
         .order_by(t.collections.c.day)
     )
     kinds = {row.source_id: row.error_kind for row in told}
-    sources = connection.execute(
+    in_use = connection.execute(
         sa.select(sa.func.count()).where(
             t.sources.c.tenant_id == tenant.tenant_id, t.sources.c.is_active
         )
@@ -127,7 +153,7 @@ def _tenant(connection: Connection, tenant: Tenant, today: date) -> dict[str, An
         "held_reason": tenant.held_reason,
         "newest_day": newest,
         "last_heard_at": heard,
-        "sources": int(sources),
+        "sources": int(in_use),
         "failing": [
             {
                 "source_id": row["source_id"],
@@ -139,6 +165,10 @@ def _tenant(connection: Connection, tenant: Tenant, today: date) -> dict[str, An
             }
             for row in rows
         ],
+        "quiet": _quiet(workspace, connection, tenant, newest),
+        "unasked": sources.waiting_for_budget(connection, [tenant.tenant_id], [today]).get(
+            tenant.tenant_id, 0
+        ),
         "unscored": sum(int(counts.get("unscored", 0)) for counts in counted),
         "spent_today": [
             {
@@ -188,6 +218,20 @@ def _tenant_attention(tenant: dict[str, Any], scheduled: set[str], now: datetime
         yield f"tenant '{name}' is held: {tenant['held_reason']}"
     if tenant["failing"]:
         yield f"{len(tenant['failing'])} of {tenant['sources']} sources of '{name}' give no answer"
+    for answered, what in ((True, "no results"), (False, "no answer")):
+        quiet = [q for q in tenant["quiet"] if q["answered"] is answered]
+        if quiet:
+            named = ", ".join(q["client_id"] for q in quiet[:NAMED])
+            more = f" and {len(quiet) - NAMED} more" if len(quiet) > NAMED else ""
+            yield (
+                f"{what} for {quiet[0]['days']} days about {named}{more} of '{name}'"
+                + ("; look at names, aliases and exclusions" if answered else "")
+            )
+    if tenant["unasked"]:
+        yield (
+            f"{tenant['unasked']} sources of '{name}' wait for the budget of a later day: raise it under `search` in "
+            "the tenant file, or wait"
+        )
     if tenant["unscored"]:
         yield (
             f"{tenant['unscored']} judgements for '{name}' wait for the budget of a later day: raise it under "

@@ -18,6 +18,7 @@ from clientlore.memory import derive
 from clientlore.memory import log as memory_log
 from clientlore.memory.dossier_files import write_dossiers
 from clientlore.memory.dossiers import read_dossiers
+from clientlore.memory.embedding import embedder_of
 from clientlore.memory.store import MemoryStore
 from clientlore.monitoring import collect as collecting
 from clientlore.monitoring import events as eventing
@@ -29,6 +30,7 @@ from clientlore.runs import judging
 from clientlore.runs.exports import export_tenant
 from clientlore.runs.report import Work
 from clientlore.runs.tables import CONFIG_SNAPSHOT, RUN_LEDGER, run_ledger_of
+from clientlore.runs.waiting import note_waiting
 from clientlore.storage.lake import Table
 
 
@@ -177,7 +179,8 @@ def matches(ctx: RunContext, tenant: Tenant, day: date) -> Work:
 def memories(ctx: RunContext, tenant: Tenant) -> Work:
     """Brings the index of memory up to its log. An index that cannot be written harms search alone."""
     try:
-        state = MemoryStore(ctx.workspace, ctx.embedder).update(tenant.tenant_id)
+        embedder = embedder_of(ctx.workspace, tenant, ctx.embedder)
+        state = MemoryStore(ctx.workspace, embedder).update(tenant.tenant_id)
     except (StoreError, ProviderError) as error:
         return Work(0, state="degraded", error=str(error), notes=("the log has everything",))
     return Work(rows=state.rows, counts={"applied": state.applied, "rebuilt": int(state.rebuilt)})
@@ -328,7 +331,7 @@ def _collected(
         counts={**collected.counts(), "stand_ins": stand_ins, "healed": collected.healed, **extra},
         state=state,  # type: ignore[arg-type]
         error=error,
-        notes=(*notes, *_drift(collected)),
+        notes=(*notes, *note_waiting(ctx, tenant, day, collected.waiting), *_drift(collected)),
     )
 
 

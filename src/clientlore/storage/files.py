@@ -21,8 +21,10 @@ _ABANDONED_SECONDS = 86_400.0
 """No write takes a day: what another machine left for longer is nobody's."""
 
 
-def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomic(path: Path, write: Callable[[Path], None], *, mode: int = 0o644) -> None:
     """Writes a file through `write` under a temporary name beside it, syncs it and renames it into place.
+
+    Whoever may read it (`mode`) may do so from the moment it has its name, and nobody else at any time.
 
     Raises:
         StoreError: The disk is full or the folder cannot be written; the temporary file is gone then.
@@ -37,7 +39,7 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     try:
         write(partial)
         _sync(partial)
-        partial.chmod(0o644)
+        partial.chmod(mode)
         partial.replace(path)
         _sync(path.parent)
     except OSError as error:
@@ -51,13 +53,13 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
         raise
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Writes bytes atomically."""
 
     def write(partial: Path) -> None:
         partial.write_bytes(data)
 
-    write_atomic(path, write)
+    write_atomic(path, write, mode=mode)
 
 
 def sweep_partials(folder: Path) -> int:

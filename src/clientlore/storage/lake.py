@@ -8,7 +8,7 @@ Rows of a file are in the order of the table's sort key, so that the same rows a
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from glob import escape
@@ -111,6 +111,27 @@ class Lake:
         path = self.folder(table, tenant_id, day) / f"{batch_id}.parquet"
         if path.exists():
             return Written(path, frame.height, sha256(path.read_bytes()), changed=False)
+        return self._put(path, self._conform(table, frame))
+
+    def raw_batches(
+        self, table: Table, tenant_id: str, day: date
+    ) -> Iterator[tuple[str, pl.DataFrame]]:
+        """The batches of a raw (day, tenant), one after another, each with its id.
+
+        Raises:
+            StoreError: A file is damaged.
+        """
+        for path in self.files(self.folder(table, tenant_id, day)):
+            rows = pl.scan_parquet(
+                path, schema=table.schema, missing_columns="insert", extra_columns="ignore"
+            )
+            yield path.stem, self.collect(table, rows)
+
+    def replace_raw(
+        self, table: Table, tenant_id: str, day: date, batch_id: str, frame: pl.DataFrame
+    ) -> Written:
+        """Puts other rows in the place of a batch. Only for what must not be kept: raw is the truth."""
+        path = self.folder(table, tenant_id, day) / f"{batch_id}.parquet"
         return self._put(path, self._conform(table, frame))
 
     def scan(

@@ -13,6 +13,7 @@ from clientlore.control.tables.collection import (
     collections,
     quarantine,
     raw_batches,
+    retentions,
     source_state,
     sources,
 )
@@ -43,6 +44,7 @@ from clientlore.control.tables.schedules import (
     tenant_days,
 )
 from clientlore.control.tables.spending import (
+    llm_batches,
     llm_judgements,
     provider_spending,
 )
@@ -59,6 +61,7 @@ __all__ = [
     "contacts",
     "email_logs",
     "fires",
+    "llm_batches",
     "llm_judgements",
     "memory_log",
     "metadata",
@@ -67,6 +70,7 @@ __all__ = [
     "provider_spending",
     "quarantine",
     "raw_batches",
+    "retentions",
     "runs",
     "source_state",
     "sources",

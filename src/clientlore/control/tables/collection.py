@@ -1,4 +1,4 @@
-"""Where from: sources, what they last said, what was collected, what was set aside."""
+"""Where from: sources, what they last said, what was collected, set aside, and removed."""
 
 from __future__ import annotations
 
@@ -89,4 +89,16 @@ quarantine = sa.Table(
     *times(),
     one_of("state", "open", "replayed", "resolved"),
     sa.Index(None, "tenant_id", "day"),
+)
+
+retentions = sa.Table(
+    "retentions",
+    metadata,
+    tenant_column(primary_key=True),
+    sa.Column("provider", Key, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("responses", sa.Integer, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("texts", sa.Integer, nullable=False),
+    sa.Column("removed_at", UtcDateTime, nullable=False),
 )

@@ -40,3 +40,24 @@ llm_judgements = sa.Table(
     sa.Column("judged_at", UtcDateTime, nullable=False),
     one_of("outcome", "judged", "unusable"),
 )
+
+llm_batches = sa.Table(
+    "llm_batches",
+    metadata,
+    tenant_column(primary_key=True),
+    sa.Column("batch_id", Key, primary_key=True),
+    sa.Column("provider", Key, nullable=False),
+    sa.Column("model", Name, nullable=False),
+    sa.Column("prompt", Key, nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("vendor_id", Name),
+    # Which judgements each request is about: {custom id: [cache keys]}.
+    sa.Column("requests", Json, nullable=False),
+    sa.Column("spent_on", sa.Date, nullable=False),
+    sa.Column("reserved_calls", sa.BigInteger, nullable=False),
+    sa.Column("reserved_tokens", sa.BigInteger, nullable=False),
+    sa.Column("reserved_nano_usd", sa.BigInteger, nullable=False),
+    sa.Column("submitted_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    one_of("state", "submitting", "submitted", "done", "lost"),
+)

@@ -1,4 +1,4 @@
-"""A CRM as files: CSV or JSON, as people export them. Byte-order marks, semicolons and odd headers are expected."""
+"""A CRM as files: CSV, JSON or Parquet, as people export them. Odd marks, separators and headers are expected."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from clientlore.providers.base import (
 )
 from clientlore.providers.http import Http
 
+PARQUET = "application/vnd.apache.parquet"
 # our name -> headers under which exports call it (compared without case, spaces, dots and underscores)
 ACCOUNT_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "account_id": ("id", "accountid", "recordid", "companyid"),
@@ -52,8 +53,10 @@ _REQUIRED = {
     "accounts": ("account_id", "name"),
     "activities": ("activity_id", "account_id", "subject"),
 }
+_TYPES: Mapping[str, str] = {".csv": "text/csv", ".parquet": PARQUET, ".pq": PARQUET}
 _DATES = (
     "%Y-%m-%dT%H:%M:%S.%f%z",
+    "%Y-%m-%dT%H:%M:%S.%f",
     "%Y-%m-%dT%H:%M:%S%z",
     "%Y-%m-%dT%H:%M:%S",
     "%Y-%m-%d %H:%M:%S",
@@ -65,7 +68,7 @@ What = Literal["accounts", "activities"]
 
 
 class CrmFiles:
-    """Reads accounts or activities from a CSV or JSON file."""
+    """Reads accounts or activities from a CSV, JSON or Parquet file; what ends otherwise is read as JSON."""
 
     mode: Mode = "live"
 
@@ -88,14 +91,14 @@ class CrmFiles:
             raise PermanentError(
                 f"{path.name} cannot be read ({error.strerror})", "Check its permissions."
             ) from None
-        is_csv = path.suffix.lower() == ".csv"
+        content_type = _TYPES.get(path.suffix.lower(), "application/json")
         response = Response(
             source_id=ask.source.source_id,
             client_id=None,
             provider=self.name,
             request=describe_request("READ", path.name),
             status=200,
-            headers={"content-type": "text/csv" if is_csv else "application/json"},
+            headers={"content-type": content_type},
             body=body,
             fetched_at=self._clock.now(),
             mode=self.mode,
@@ -174,6 +177,8 @@ def parse_rows(
 
 
 def _rows(body: bytes, name: str, content_type: str) -> tuple[list[dict[str, Any]], list[str]]:
+    if content_type == PARQUET:
+        return _parquet_rows(body, name)
     is_utf_16 = body[:2] in {b"\xff\xfe", b"\xfe\xff"}
     try:
         text = body.decode("utf-16" if is_utf_16 else "utf-8-sig")
@@ -197,6 +202,17 @@ def csv_rows(text: str) -> tuple[list[dict[str, Any]], list[str]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
     rows = [row for row in reader if any(row.values())]
     return rows, [header for header in reader.fieldnames or [] if header]
+
+
+def _parquet_rows(body: bytes, name: str) -> tuple[list[dict[str, Any]], list[str]]:
+    import polars as pl
+
+    try:
+        frame = pl.read_parquet(io.BytesIO(body))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        told = str(error).splitlines()[0][:200]
+        raise BadDataError(f"{name} is no Parquet ({told})", "Export it again.") from None
+    return frame.to_dicts(), frame.columns
 
 
 def _json_rows(text: str, name: str) -> tuple[list[dict[str, Any]], list[str]]:
@@ -228,7 +244,12 @@ def _map_columns(columns: Mapping[str, tuple[str, ...]], headers: list[str]) -> 
 def _clean(value: Any) -> str | None:
     if value is None:
         return None
-    if isinstance(value, list):
+    if isinstance(value, date):
+        value = value.isoformat()
+    elif isinstance(value, float) and value.is_integer():
+        # A column of whole numbers with a gap in it is one of fractions to those who export it.
+        value = int(value)
+    elif isinstance(value, list):
         value = ";".join(str(part) for part in value)
     text = " ".join(str(value).split())
     # JSON can hold half of a surrogate pair, which no store takes.

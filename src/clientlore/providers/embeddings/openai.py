@@ -29,7 +29,7 @@ PATIENCE = 20.0
 
 
 class OpenAIEmbedder:
-    """Makes vectors of length 1.
+    """Makes vectors of length 1, and counts the calls and the tokens that it took.
 
     Args:
         model: Its name at the endpoint.
@@ -62,6 +62,7 @@ class OpenAIEmbedder:
             self._extra["dimensions"] = dimension
         self._rng = rng or Random()  # noqa: S311 - how long to wait before a retry is no secret
         self._sleep = sleep
+        self.calls = self.tokens = 0
 
     def close(self) -> None:
         """Closes its connections."""
@@ -104,10 +105,13 @@ class OpenAIEmbedder:
     def _once(self, texts: list[str]) -> list[list[float]]:
         import openai
 
+        self.calls += 1
         try:
             said = self._client.embeddings.create(
                 model=self.model, input=texts, encoding_format="float", **self._extra
             )
+            # Not every server that speaks this API says what it used.
+            self.tokens += getattr(getattr(said, "usage", None), "prompt_tokens", 0)
             found = sorted(said.data, key=lambda one: one.index)
             return [one.embedding for one in found]
         except openai.APIStatusError as error:

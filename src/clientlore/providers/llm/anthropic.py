@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from clientlore.clock import Clock
@@ -46,7 +48,7 @@ class AnthropicModel:
         self.model = model
         self.max_tokens = max_tokens
         self._clock = clock
-        self._client = anthropic_client(api_key, base_url or OWN_ADDRESS, timeout)
+        self.client = anthropic_client(api_key, base_url or OWN_ADDRESS, timeout)
         self._output: dict[str, Any] = {}
         self._extra: dict[str, Any] = {}
         if model.startswith(_WITH_TEMPERATURE):
@@ -59,20 +61,39 @@ class AnthropicModel:
 
     def close(self) -> None:
         """Closes its connections."""
-        self._client.close()
+        self.client.close()
 
     def ask(self, question: Question) -> Answer:
         """See `LanguageModel.ask`."""
+        started = time.perf_counter()
+        with self.faults():
+            said = self.client.messages.create(**self.request(question))
+            return self.answer(said, time.perf_counter() - started)
+
+    @staticmethod
+    def answer(said: Any, seconds: float) -> Answer:
+        """What a message says."""
+        # A model that thinks puts its thoughts before the text.
+        text = "".join(block.text for block in said.content if block.type == "text")
+        usage = said.usage
+        cached = usage.cache_read_input_tokens or 0
+        cut = said.stop_reason in {"max_tokens", "model_context_window_exceeded"}
+        return Answer(
+            text=text,
+            ended="refused" if said.stop_reason == "refusal" else "cut" if cut else "whole",
+            input_tokens=usage.input_tokens + cached + (usage.cache_creation_input_tokens or 0),
+            cached_tokens=cached,
+            output_tokens=usage.output_tokens,
+            seconds=seconds,
+        )
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """Turns what the library raises into the faults of `LanguageModel.ask`."""
         import anthropic
 
-        started = time.perf_counter()
         try:
-            said = self._client.messages.create(**self._request(question))
-            # A model that thinks puts its thoughts before the text.
-            text = "".join(block.text for block in said.content if block.type == "text")
-            usage = said.usage
-            cached = usage.cache_read_input_tokens or 0
-            tokens_in = usage.input_tokens + cached + (usage.cache_creation_input_tokens or 0)
+            yield
         except anthropic.APITimeoutError:
             raise TimedOutError(f"{self.provider} did not answer in time") from None
         except anthropic.APIStatusError as error:
@@ -93,17 +114,9 @@ class AnthropicModel:
             raise BadDataError(
                 f"What {self.provider} sent is no answer of its API", "Check ANTHROPIC_API_BASE."
             ) from None
-        cut = said.stop_reason in {"max_tokens", "model_context_window_exceeded"}
-        return Answer(
-            text=text,
-            ended="refused" if said.stop_reason == "refusal" else "cut" if cut else "whole",
-            input_tokens=tokens_in,
-            cached_tokens=cached,
-            output_tokens=usage.output_tokens,
-            seconds=time.perf_counter() - started,
-        )
 
-    def _request(self, question: Question) -> dict[str, Any]:
+    def request(self, question: Question) -> dict[str, Any]:
+        """What is sent for a question."""
         # What every call begins with is paid for in full once, where it is long enough to be cached.
         system = {
             "type": "text",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from clientlore.clock import Clock
@@ -46,7 +48,7 @@ class OpenAIModel:
         self.model = model
         self.max_tokens = max_tokens
         self._clock = clock
-        self._client = openai_client(api_key, base_url or OWN_ADDRESS, timeout)
+        self.client = openai_client(api_key, base_url or OWN_ADDRESS, timeout)
         self._extra: dict[str, Any] = {}
         reasons = effort is not None or _REASONS.match(model) is not None
         effort = effort or ("none" if reasons else None)
@@ -60,32 +62,58 @@ class OpenAIModel:
 
     def close(self) -> None:
         """Closes its connections."""
-        self._client.close()
+        self.client.close()
 
     def ask(self, question: Question) -> Answer:
         """See `LanguageModel.ask`."""
+        started = time.perf_counter()
+        with self.faults():
+            said = self.client.chat.completions.create(**self.request(question))
+            return self.answer(said, time.perf_counter() - started)
+
+    def request(self, question: Question) -> dict[str, Any]:
+        """What is sent for a question."""
+        return {
+            "model": self.model,
+            "messages": [
+                {"role": "system", "content": question.system},
+                {"role": "user", "content": question.user},
+            ],
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {
+                    "name": "judgements",
+                    "schema": dict(question.schema),
+                    "strict": True,
+                },
+            },
+            **self._extra,
+        }
+
+    @staticmethod
+    def answer(said: Any, seconds: float) -> Answer:
+        """What a chat completion says."""
+        choice, usage = said.choices[0], said.usage
+        text, refusal = choice.message.content or "", choice.message.refusal
+        refused = refusal is not None or choice.finish_reason == "content_filter"
+        cut = choice.finish_reason == "length"
+        details = None if usage is None else usage.prompt_tokens_details
+        return Answer(
+            text=text,
+            ended="refused" if refused else "cut" if cut else "whole",
+            input_tokens=0 if usage is None else usage.prompt_tokens,
+            cached_tokens=0 if details is None else details.cached_tokens or 0,
+            output_tokens=0 if usage is None else usage.completion_tokens,
+            seconds=seconds,
+        )
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """Turns what the library raises into the faults of `LanguageModel.ask`."""
         import openai
 
-        started = time.perf_counter()
         try:
-            said = self._client.chat.completions.create(
-                model=self.model,
-                messages=[
-                    {"role": "system", "content": question.system},
-                    {"role": "user", "content": question.user},
-                ],
-                response_format={
-                    "type": "json_schema",
-                    "json_schema": {
-                        "name": "judgements",
-                        "schema": dict(question.schema),
-                        "strict": True,
-                    },
-                },
-                **self._extra,
-            )
-            choice, usage = said.choices[0], said.usage
-            text, refusal = choice.message.content or "", choice.message.refusal
+            yield
         except openai.APITimeoutError:
             raise TimedOutError(f"{self.provider} did not answer in time") from None
         except openai.APIStatusError as error:
@@ -106,14 +134,3 @@ class OpenAIModel:
             raise BadDataError(
                 f"What {self.provider} sent is no answer of its API", "Check OPENAI_API_BASE."
             ) from None
-        refused = refusal is not None or choice.finish_reason == "content_filter"
-        cut = choice.finish_reason == "length"
-        details = None if usage is None else usage.prompt_tokens_details
-        return Answer(
-            text=text,
-            ended="refused" if refused else "cut" if cut else "whole",
-            input_tokens=0 if usage is None else usage.prompt_tokens,
-            cached_tokens=0 if details is None else details.cached_tokens or 0,
-            output_tokens=0 if usage is None else usage.completion_tokens,
-            seconds=time.perf_counter() - started,
-        )

@@ -1,7 +1,8 @@
-"""What models cost: a dated table in a file, the one beside this module or the one that `CLIENTLORE_PRICES` names."""
+"""What models and calls cost: a dated table, the file beside this one or the one that `CLIENTLORE_PRICES` names."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -35,17 +36,47 @@ class Price(BaseModel):
         return round(dollars * _NANO_PER_TOKEN)
 
 
+class CallPrice(BaseModel):
+    """What a call to a provider of news costs from a date on, in dollars."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    provider: str
+    since: date = Field(alias="from")
+    call: _Dollars
+
+
+def read_call_prices(path: Path | None = None) -> tuple[CallPrice, ...]:
+    """Reads the prices of calls from a price table; see `read_prices`."""
+    return tuple(p for p in _read(path) if isinstance(p, CallPrice))
+
+
+def call_price_of(prices: Sequence[CallPrice], provider: str, on: date) -> float | None:
+    """The dollars that a call to a provider costs on a date; None where that is not known."""
+    held = [p for p in prices if p.provider == provider and p.since <= on]
+    found = max(held, key=lambda p: p.since, default=None)
+    return None if found is None else found.call
+
+
 def read_prices(path: Path | None = None) -> tuple[Price, ...]:
-    """Reads a price table.
+    """Reads the prices of models from a price table.
 
     Raises:
         ConfigurationError: It cannot be read, or says what no price can be.
     """
+    return tuple(p for p in _read(path) if isinstance(p, Price))
+
+
+@functools.cache
+def _parsed(text: str) -> tuple[Price | CallPrice, ...]:
+    return tuple(TypeAdapter(list[Price | CallPrice]).validate_python(yaml.safe_load(text)))
+
+
+def _read(path: Path | None) -> tuple[Price | CallPrice, ...]:
     path = path or SHIPPED
     advice = f"Start from a copy of {SHIPPED}."
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return tuple(TypeAdapter(list[Price]).validate_python(content))
+        return _parsed(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(
             f"CLIENTLORE_PRICES names {path}, which cannot be read ({error.strerror})", advice

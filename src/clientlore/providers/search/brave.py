@@ -103,6 +103,7 @@ KIND = Kind(
     stand_in="mock_search",
     title="Brave Search",
     needs=("BRAVE_API_KEY",),
+    text_fields=frozenset({"description", "extra_snippets"}),
     terms=Terms(
         may_store_text=False,
         shown_to="tenant",

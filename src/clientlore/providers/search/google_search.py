@@ -196,6 +196,9 @@ KIND = Kind(
     stand_in="mock_search",
     title="Google Custom Search",
     needs=("GOOGLE_SEARCH_API_KEY", "GOOGLE_SEARCH_ENGINE_ID"),
+    text_fields=frozenset(
+        {"snippet", "htmlSnippet", "description", "og:description", "twitter:description"}
+    ),
     terms=Terms(
         may_store_text=False,
         shown_to="tenant",

@@ -59,7 +59,28 @@ def routes(fake: Fake) -> Sequence[Route]:
             return _plain(_fault(400, "invalid_request_error", "anthropic-version: missing"))
         return _messages(fake, await request.json())
 
-    return [Route(f"{PREFIX}/v1/messages", messages, methods=["POST"])]
+    async def batches(request: Request) -> Response:
+        key = request.headers.get("x-api-key") or request.headers.get("authorization", "")
+        if key.removeprefix("Bearer ") != fake.state[PART].get("key", KEY):
+            return _plain(revoked())
+        if request.method == "POST":
+            return hand_in(fake, await request.json())
+        return listed(fake, str(request.base_url))
+
+    async def batch(request: Request) -> Response:
+        return one(fake, request.path_params["batch"], str(request.base_url))
+
+    async def results(request: Request) -> Response:
+        return answered(fake, request.path_params["batch"], _messages)
+
+    from clientlore.testing.fakes.anthropic_batches import answered, hand_in, listed, one
+
+    return [
+        Route(f"{PREFIX}/v1/messages", messages, methods=["POST"]),
+        Route(f"{PREFIX}/v1/messages/batches", batches, methods=["POST", "GET"]),
+        Route(f"{PREFIX}/v1/messages/batches/{{batch}}", batch),
+        Route(f"{PREFIX}/v1/messages/batches/{{batch}}/results", results),
+    ]
 
 
 def _messages(fake: Fake, asked: dict[str, Any]) -> Response:
@@ -85,7 +106,9 @@ def _messages(fake: Fake, asked: dict[str, Any]) -> Response:
             "usage": {
                 "input_tokens": tokens_of(user),
                 "cache_creation_input_tokens": 0,
-                "cache_read_input_tokens": sum(tokens_of(s["text"]) for s in asked["system"]),
+                "cache_read_input_tokens": sum(
+                    tokens_of(s["text"]) for s in asked.get("system", ())
+                ),
                 "output_tokens": tokens_of(text),
             },
         },

@@ -53,6 +53,8 @@ def routes(fake: Fake) -> Sequence[Route]:
     """The part."""
     from starlette.routing import Route
 
+    from clientlore.testing.fakes.openai_batches import batch_routes
+
     async def chat(request: Request) -> Response:
         refused = _refused(fake, request)
         return refused or _chat(fake, await request.json())
@@ -64,6 +66,9 @@ def routes(fake: Fake) -> Sequence[Route]:
     return [
         Route(f"{PREFIX}/v1/chat/completions", chat, methods=["POST"]),
         Route(f"{PREFIX}/v1/embeddings", embeddings, methods=["POST"]),
+        *batch_routes(
+            fake, lambda request: _refused(fake, request), lambda asked: _chat(fake, asked)
+        ),
     ]
 
 
