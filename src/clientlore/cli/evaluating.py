@@ -52,6 +52,39 @@ def stories(data: Path | None, as_json: bool) -> None:
     say_figures("Stories: B-cubed F1", measured.figures(folder(data)), as_json=as_json)
 
 
+@evaluate.command("memory")
+@data_option
+@json_option
+def memory(data: Path | None, as_json: bool) -> None:
+    """How well memory is searched, beside plain stemmed BM25: on LoCoMo and Cranfield.
+
+    Each figure has its 95 % interval, and that of the difference to plain BM25, paired by question.
+    """
+    from clientlore.evaluation.memory import measure
+    from clientlore.evaluation.sets import folder, part
+
+    found = measure(part(folder(data), "memory"))
+    if as_json:
+        say_json([asdict(one) for one in found])
+        return
+    say_table(
+        "",
+        ["set", "figure", "value", "95 %", "plain BM25", "better by (95 %)", "questions"],
+        [
+            [
+                one.corpus,
+                one.figure,
+                f"{one.value:.3f}",
+                f"{one.low:.3f} to {one.high:.3f}",
+                f"{one.plain:.3f}",
+                f"{one.better_low:+.3f} to {one.better_high:+.3f}",
+                one.questions,
+            ]
+            for one in found
+        ],
+    )
+
+
 def say_figures(title: str, figures: Sequence[Figure], *, as_json: bool) -> None:
     """Prints figures as a table or as JSON."""
     if as_json:

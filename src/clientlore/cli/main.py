@@ -37,7 +37,7 @@ _COMMANDS: Mapping[str, str] = {
     "tenant": "operating:tenant",
     "quarantine": "quarantine:quarantine",
     "outbox": "operating:outbox",
-    "memory": "operating:memory",
+    "memory": "remembering:memory",
     "policy": "automating:policy",
     "task": "automating:task",
     "export": "moving:export",

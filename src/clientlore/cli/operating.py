@@ -1,8 +1,6 @@
-"""Commands of those who run the platform: `schedule`, `tenant`, `outbox`, `memory`, `db`."""
+"""Commands of those who run the platform: `schedule`, `tenant`, `outbox`, `db`."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import click
 
@@ -15,7 +13,6 @@ from clientlore.cli.common import (
     say_table,
     tenant_option,
 )
-from clientlore.cli.upkeep import MEMORY_COMMANDS
 
 
 @click.group()
@@ -221,41 +218,6 @@ def outbox_delivered(outbox_id: str) -> None:
 def outbox_resend(outbox_id: str) -> None:
     """An uncertain message did not arrive: send it again, under its old Message-ID."""
     _decide(outbox_id, was_delivered=False)
-
-
-@click.group()
-def memory() -> None:
-    """What is remembered."""
-
-
-@memory.command("rebuild")
-@tenant_option
-@json_option
-def memory_rebuild(tenant: str | None, as_json: bool) -> None:
-    """Make the memory index anew from the log: the ordinary repair."""
-    from clientlore.control.tenants import chosen_tenants
-    from clientlore.memory.embedding import embedder_of
-    from clientlore.memory.store import MemoryStore
-
-    done: list[dict[str, Any]] = []
-    with opened() as workspace:
-        with workspace.control.read() as connection:
-            chosen = chosen_tenants(connection, [tenant] if tenant else [])
-        for found in chosen:
-            store = MemoryStore(workspace, embedder_of(workspace, found))
-            with workspace.locks.hold(found.tenant_id, "memory rebuild"):
-                state = store.update(found.tenant_id, rebuild=True)
-            done.append(
-                {"tenant": found.tenant_id, "memories": state.rows, "operations": state.applied}
-            )
-    if as_json:
-        say_json(done)
-        return
-    say_table("", ["tenant", "memories", "operations"], [list(row.values()) for row in done])
-
-
-for _command in MEMORY_COMMANDS:
-    memory.add_command(_command)
 
 
 @click.group()

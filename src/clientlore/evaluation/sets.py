@@ -53,6 +53,11 @@ def folder(given: Path | None) -> Path:
     return named
 
 
+def part(sets: Path, name: str) -> Path:
+    """The part of the sets with this name; the folder itself where it has no such part."""
+    return sets / name if (sets / name).is_dir() else sets
+
+
 def lines(path: Path) -> list[dict[str, Any]]:
     """The records of a gzipped file of JSON lines.
 

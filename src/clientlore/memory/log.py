@@ -267,6 +267,17 @@ def about(connection: Connection, tenant_id: str, lookups: Collection[str]) -> s
     return found
 
 
+def owners_touched(connection: Connection, tenant_id: str, after: int) -> set[str]:
+    """Whom something was appended about after a sequence number."""
+    return set(
+        connection.execute(
+            sa.select(t.memory_log.c.owner_id)
+            .where(t.memory_log.c.tenant_id == tenant_id, t.memory_log.c.seq > after)
+            .distinct()
+        ).scalars()
+    )
+
+
 def touched_by(connection: Connection, tenant_id: str, day: date) -> set[str]:
     """The memories on which the sources of a day called for something."""
     query = sa.select(t.memory_log.c.memory_id).where(

@@ -21,14 +21,14 @@ import pyarrow as pa
 from clientlore.errors import BusyError, ConfigurationError, ProviderError, StoreError
 from clientlore.memory import log
 from clientlore.memory.fold import alive, fold
+from clientlore.memory.scope import Scope, make_scope
+from clientlore.memory.search import Found, Query, ScopeKey, Scopes, answer, seen
 from clientlore.providers.judging import Embedder
 from clientlore.storage.files import write_bytes
 from clientlore.storage.vectors import quoted
 from clientlore.workspace import Workspace
 
 INDEX_VERSION = 2
-RRF_K = 60
-"""Constant of reciprocal rank fusion (Cormack, Clarke, Buettcher 2009)."""
 OPTIMIZE_ROWS = 1_000
 """Rows outside the full-text index after which it is brought up to date; until then they are found by a scan."""
 OPTIMIZE_WRITES = 50
@@ -52,40 +52,6 @@ SCHEMA = pa.schema(
         ("sources", pa.list_(pa.string())),
     ]
 )
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A memory that was found.
-
-    Attributes:
-        score: The larger the better; comparable within one search only.
-        legs: Rank in each leg of the search, from 1.
-    """
-
-    memory_id: str
-    owner_id: str
-    kind: str
-    text: str
-    score: float
-    recorded_at: datetime
-    attributes: dict[str, Any]
-    sources: tuple[str, ...]
-    legs: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Found:
-    """The answer of a search.
-
-    Attributes:
-        mode: `lexical` or `hybrid`: what was really done.
-        behind: Operations that the index has not caught up with yet, because somebody else was writing.
-    """
-
-    hits: tuple[Hit, ...]
-    mode: str
-    behind: int = 0
 
 
 @dataclass(frozen=True)
@@ -121,6 +87,7 @@ class MemoryStore:
     def __init__(self, workspace: Workspace, embedder: Embedder | None = None) -> None:
         self._workspace = workspace
         self._embedder = workspace.embedder if embedder is None else embedder
+        self._scopes = Scopes()
 
     @property
     def table_name(self) -> str:
@@ -183,11 +150,12 @@ class MemoryStore:
     def search(
         self,
         tenant_id: str,
-        query: str,
+        text: str,
         *,
         owners: Sequence[str] | None = None,
         kinds: Sequence[str] | None = None,
         limit: int = 10,
+        **narrowed: Any,
     ) -> Found:
         """Finds memories by words, stemmed; and by meaning where there is an embedder.
 
@@ -196,34 +164,42 @@ class MemoryStore:
 
         Args:
             tenant_id: Whose memory. Rows of nobody else are ever looked at.
-            query: Words.
+            text: Words.
             owners: Only memories about these; None for all of the tenant's.
             kinds: Only of these kinds.
             limit: At most this many, 1 to 1,000.
+            narrowed: The other attributes of `memory.search.Query`.
 
         Raises:
-            ConfigurationError: The limit is out of range, or the query is empty.
+            ConfigurationError: The query cannot be answered.
+            ProviderError: The embedder failed, and search by meaning alone was asked for.
         """
-        if not 1 <= limit <= 1_000:
-            raise ConfigurationError(f"A limit of {limit} cannot be", "Ask for 1 to 1,000.")
-        if not query.strip():
-            raise ConfigurationError("There is nothing to search for", "Give some words.")
-        mode = "lexical" if self._embedder is None else "hybrid"
-        if owners is not None and not owners:
+        told = None if owners is None else tuple(sorted(set(owners)))
+        query = Query(text, told, tuple(kinds or ()), limit=limit, **narrowed).checked()
+        mode = query.mode
+        if self._embedder is None and mode == "vector":
+            raise ConfigurationError(
+                "There is no embedder, so that there is no search by meaning",
+                "Name one with EMBEDDING_MODEL, or search with the mode hybrid or lexical.",
+            )
+        if self._embedder is None:
+            mode = "lexical"
+        if told == ():
             return Found((), mode)
         behind = self._catch_up(tenant_id)
-        table = self._open(tenant_id)
-        if table is None:
-            return Found((), mode, behind)
-        where = _filter(tenant_id, owners, kinds)
-        legs = {"lexical": _lexical(table, query, where, limit)}
-        if self._embedder is not None:
+        scope = self._scope(ScopeKey(tenant_id, told, query.as_of, query.clearance))
+        vector = None
+        if self._embedder is not None and mode != "lexical" and scope is not None:
             try:
-                vector = self._embedder.embed([query])[0]
-                legs["vector"] = _by_vector(table, vector, where, limit)
+                vector = _unit(np.asarray(self._embedder.embed([text]), dtype=np.float32))[0]
             except ProviderError:
+                if mode == "vector":
+                    raise
                 mode = "lexical"  # worse, and better than nothing
-        return Found(_fused(legs, limit), mode, behind)
+        if scope is None:
+            return Found((), mode, behind)
+        hits = answer(scope, query, vector, self._workspace.clock.now())
+        return Found(tuple(hits), mode, behind)
 
     def duplicates(self, tenant_id: str) -> list[str]:
         """Ids that stand more than once in the index: LanceDB lets two writers insert one new key twice."""
@@ -247,6 +223,50 @@ class MemoryStore:
         except (BusyError, ProviderError):
             return self.behind(tenant_id)
         return 0
+
+    def _scope(self, key: ScopeKey) -> Scope | None:
+        """What a search may see; None where there is no index yet."""
+        seq = self._mark(key.tenant_id).seq
+        if not seq:
+            return None
+
+        def is_same(since: int) -> bool:
+            if key.owners is None or since > seq:
+                return False
+            with self._workspace.control.read() as connection:
+                return not set(key.owners) & log.owners_touched(connection, key.tenant_id, since)
+
+        def make(before: Scope | None) -> Scope:
+            rows = pl.DataFrame(_rows(self._open(key.tenant_id), key))
+            vectors = None
+            if "vector" in rows.columns:
+                vectors = rows["vector"].to_numpy().astype(np.float32).reshape(rows.height, -1)
+                vectors, rows = _unit(vectors), rows.drop("vector")
+            if key.as_of is not None:
+                rows, vectors = self._as_of(key, key.as_of, rows, vectors)
+            kept = seen(rows.with_row_index("kept"), key.clearance)
+            if vectors is not None:
+                vectors = vectors[kept["kept"].to_numpy()]
+            return make_scope(kept.drop("kept"), vectors, before)
+
+        return self._scopes.get(key, seq, is_same, make)
+
+    def _as_of(
+        self, key: ScopeKey, as_of: datetime, rows: pl.DataFrame, vectors: np.ndarray | None
+    ) -> tuple[pl.DataFrame, np.ndarray | None]:
+        """What was known at an instant and held then. A text that has changed since has no vector."""
+        with self._workspace.control.read() as connection:
+            operations = log.read(connection, key.tenant_id, owners=key.owners)
+        then = alive(fold(operations, as_of)).filter(
+            pl.col("valid_from").is_null() | (pl.col("valid_from") <= as_of)
+        )
+        if vectors is None:
+            return then, None
+        places = rows.select("memory_id", "text").with_row_index("place")
+        known = then.join(places, on=["memory_id", "text"], how="left", maintain_order="left")
+        found = known["place"].fill_null(len(vectors)).to_numpy()
+        padded = np.vstack([vectors, np.zeros((1, vectors.shape[1]), dtype=np.float32)])
+        return then, padded[found]
 
     def _open(self, tenant_id: str) -> Any:
         return self._workspace.vectors.open(tenant_id, self.table_name)
@@ -315,74 +335,18 @@ class MemoryStore:
         write_bytes(self._mark_path(tenant_id), content.encode())
 
 
-def _filter(tenant_id: str, owners: Sequence[str] | None, kinds: Sequence[str] | None) -> str:
-    parts = [f"tenant_id = {quoted(tenant_id)}"]
-    if owners is not None:
-        parts.append(f"owner_id IN ({', '.join(quoted(o) for o in owners)})")
-    if kinds:
-        parts.append(f"kind IN ({', '.join(quoted(k) for k in kinds)})")
-    return " AND ".join(parts)
+def _rows(table: Any, key: ScopeKey) -> pa.Table:
+    """The rows of a tenant and of the owners, with their vectors if there are any."""
+    where = f"tenant_id = {quoted(key.tenant_id)}"
+    if key.owners is not None:
+        where += f" AND owner_id IN ({', '.join(quoted(o) for o in key.owners)})"
+    return table.search().where(where).limit(None).to_arrow()
 
 
-def _lexical(table: Any, query: str, where: str, limit: int) -> pl.DataFrame:
-    from lancedb.query import MatchQuery
-
-    found = (
-        table.search(MatchQuery(query, "text"), query_type="fts")  # type: ignore[call-arg]
-        .where(where, prefilter=True)
-        .limit(limit)
-        .to_arrow()
-    )
-    return _ranked(found, "_score", descending=True)
-
-
-def _by_vector(table: Any, vector: np.ndarray, where: str, limit: int) -> pl.DataFrame:
-    found = (
-        table.search(vector.astype(np.float32), vector_column_name="vector")
-        .distance_type("cosine")
-        .where(where, prefilter=True)
-        .limit(limit)
-        .to_arrow()
-    )
-    return _ranked(found, "_distance", descending=False)
-
-
-def _ranked(found: pa.Table, by: str, *, descending: bool) -> pl.DataFrame:
-    frame = pl.DataFrame(found)
-    return frame.sort(
-        [by, "recorded_at", "memory_id"], descending=[descending, True, False]
-    ).with_columns(leg_score=pl.col(by).cast(pl.Float64))
-
-
-def _fused(legs: dict[str, pl.DataFrame], limit: int) -> tuple[Hit, ...]:
-    """One leg keeps its own scores; two are fused by reciprocal rank, ties going to the words."""
-    ranks: dict[str, dict[str, int]] = {}
-    rows: dict[str, dict[str, Any]] = {}
-    for leg, frame in legs.items():
-        for rank, row in enumerate(frame.iter_rows(named=True), start=1):
-            ranks.setdefault(row["memory_id"], {})[leg] = rank
-            rows.setdefault(row["memory_id"], row)
-
-    def score(memory_id: str) -> float:
-        if len(legs) == 1:
-            return float(rows[memory_id]["leg_score"])
-        return sum(1.0 / (RRF_K + rank) for rank in ranks[memory_id].values())
-
-    first = sorted(rows, key=lambda m: (-score(m), ranks[m].get("lexical", limit + 1), m))
-    return tuple(
-        Hit(
-            memory_id=memory_id,
-            owner_id=rows[memory_id]["owner_id"],
-            kind=rows[memory_id]["kind"],
-            text=rows[memory_id]["text"],
-            score=round(score(memory_id), 6),
-            recorded_at=rows[memory_id]["recorded_at"],
-            attributes=json.loads(rows[memory_id]["attributes"]),
-            sources=tuple(rows[memory_id]["sources"] or ()),
-            legs=ranks[memory_id],
-        )
-        for memory_id in first[:limit]
-    )
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    made: np.ndarray = vectors / np.maximum(lengths, 1e-9)
+    return made
 
 
 def _unindexed(table: Any) -> int:

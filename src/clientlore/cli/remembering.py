@@ -1,0 +1,114 @@
+"""Commands of memory: load and ask by file, rebuild the index."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from clientlore.cli.common import json_option, opened, say_json, say_table, tenant_option
+from clientlore.cli.upkeep import MEMORY_COMMANDS
+
+
+@click.group()
+def memory() -> None:
+    """What is remembered."""
+
+
+@memory.command("rebuild")
+@tenant_option
+@json_option
+def memory_rebuild(tenant: str | None, as_json: bool) -> None:
+    """Make the memory index anew from the log: the ordinary repair."""
+    from clientlore.control.tenants import chosen_tenants
+    from clientlore.memory.embedding import embedder_of
+    from clientlore.memory.store import MemoryStore
+
+    done: list[dict[str, Any]] = []
+    with opened() as workspace:
+        with workspace.control.read() as connection:
+            chosen = chosen_tenants(connection, [tenant] if tenant else [])
+        for found in chosen:
+            store = MemoryStore(workspace, embedder_of(workspace, found))
+            with workspace.locks.hold(found.tenant_id, "memory rebuild"):
+                state = store.update(found.tenant_id, rebuild=True)
+            done.append(
+                {"tenant": found.tenant_id, "memories": state.rows, "operations": state.applied}
+            )
+    if as_json:
+        say_json(done)
+        return
+    say_table("", ["tenant", "memories", "operations"], [list(row.values()) for row in done])
+
+
+@memory.command("load")
+@click.argument("source", metavar="IN", type=click.File("r", encoding="utf-8-sig"))
+@click.option("--tenant", required=True, metavar="ID", help="Whose memory; created as live if new.")
+@json_option
+def memory_load(source: TextIO, tenant: str, as_json: bool) -> None:
+    """Remember the lines of a file word for word; - is standard input.
+
+    Each line is a JSON object: id, owner and text; if known occurred_at, session, speaker, kind and metadata. What
+    was loaded before stays; a line that is there already changes nothing.
+    """
+    from dataclasses import asdict
+
+    from clientlore.memory.bulk import Line, load, prepare, read_lines
+
+    name = Path(source.name).name
+    lines = read_lines(source, Line, name)
+    with opened(migrated=False) as workspace:
+        prepare(workspace, tenant)
+        with click.progressbar(length=len(lines), label="memories", file=sys.stderr) as bar:
+            done = load(
+                workspace, tenant, lines, name=name, told=lambda n, _: bar.update(n - bar.pos)
+            )
+    told = {"tenant": tenant, **asdict(done)}
+    if as_json:
+        say_json(told)
+        return
+    say_table("", ["tenant", "added", "revised", "known before", "memories"], [list(told.values())])
+
+
+@memory.command("query")
+@click.argument("source", metavar="IN", type=click.File("r", encoding="utf-8-sig"))
+@click.option("--tenant", required=True, metavar="ID", help="Whose memory.")
+@click.option(
+    "--limit",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1, 1_000),
+    help="At most this many hits for each query.",
+)
+@click.option(
+    "--mode",
+    default="hybrid",
+    show_default=True,
+    type=click.Choice(["hybrid", "lexical", "vector"]),
+    help="By words and meaning, or by one of them; hybrid is lexical where there is no embedder.",
+)
+@click.option("--out", required=True, metavar="OUT", help="The answers; - is standard output.")
+def memory_query(source: TextIO, tenant: str, limit: int, mode: Any, out: str) -> None:
+    """Answer the queries of a file; - is standard input.
+
+    Each line is a JSON object: id, owner, query and if wanted as_of. Each line of the answer has the id of the query
+    and its hits, best first, with the ids under which they were loaded.
+    """
+    from clientlore.memory.bulk import Asked, answers, read_lines
+    from clientlore.storage.files import write_bytes
+
+    asked = read_lines(source, Asked, Path(source.name).name)
+    with opened() as workspace:
+        found = answers(workspace, tenant, asked, limit=limit, mode=mode)
+        written = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found)
+    if out == "-":
+        click.echo(written, nl=False)
+    else:
+        write_bytes(Path(out), written.encode())
+
+
+for _command in MEMORY_COMMANDS:
+    memory.add_command(_command)

@@ -1,0 +1,204 @@
+"""Whom a search shows what: tenants and owners apart, narrowed before ranking, as of an instant, within a clearance."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clientlore.clock import FrozenClock
+from clientlore.errors import ConfigurationError
+from clientlore.ids import stable_id
+from clientlore.memory import bulk, store
+from clientlore.memory.search import Hit
+from clientlore.memory.store import MemoryStore
+from clientlore.testing.workspaces import open_workspace
+from clientlore.workspace import Workspace
+
+QUERIES = 2_000
+TENANTS, OWNERS, EACH = 4, 5, 6
+WORDS = [
+    "plant",
+    "mine",
+    "harbor",
+    "factory",
+    "lisbon",
+    "merger",
+    "bond",
+    "audit",
+    "quarter",
+    "vessel",
+]
+
+
+@dataclass
+class Hashed:
+    """An embedder that gives each word a direction of its own."""
+
+    dimension: int = 64
+    model: str = "hashed"
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        made = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for n, text in enumerate(texts):
+            for word in text.lower().split():
+                made[n, int(stable_id(word, size=2), 16) % self.dimension] += 1
+        return made
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, clock: FrozenClock) -> Iterator[Workspace]:
+    with open_workspace(tmp_path / "home", clock) as opened:
+        yield opened
+
+
+def put(workspace: Workspace, tenant: str, *lines: dict[str, Any], owner: str = "ann") -> None:
+    bulk.prepare(workspace, tenant)
+    made = [bulk.Line.model_validate({"id": n, "owner": owner, **x}) for n, x in enumerate(lines)]
+    bulk.load(workspace, tenant, made, name="test")
+
+
+def ids(hits: Sequence[Hit]) -> list[Any]:
+    return [hit.attributes["id"] for hit in hits]
+
+
+@pytest.mark.timeout(900)
+def test_in_every_mode_nobody_elses_rows_are_found_and_none_of_ones_own_is_lost(
+    workspace: Workspace,
+) -> None:
+    rng = random.Random(0)
+    for t in range(TENANTS):
+        lines = [
+            {
+                "id": f"t{t} o{o} {n}",
+                "owner": f"o{o}",
+                "text": f"{' '.join(WORDS)} {rng.choice(WORDS)}",
+            }
+            for o in range(OWNERS)
+            for n in range(EACH)
+        ]
+        put(workspace, f"t{t}", *lines)
+    made = MemoryStore(workspace, Hashed())
+    for n in range(QUERIES):
+        tenant, mode = f"t{rng.randrange(TENANTS)}", ("lexical", "vector", "hybrid")[n % 3]
+        owners = (
+            None if n % 7 == 0 else sorted({f"o{rng.randrange(OWNERS)}" for _ in range(1 + n % 2)})
+        )
+        query = " ".join(rng.sample(WORDS, 2))
+        found = made.search(tenant, query, owners=owners, limit=1_000, mode=mode).hits
+        named = owners or [f"o{o}" for o in range(OWNERS)]
+        assert sorted(ids(found)) == sorted(f"{tenant} {o} {k}" for o in named for k in range(EACH))
+
+
+def test_a_search_is_narrowed_before_it_is_ranked(workspace: Workspace) -> None:
+    many = [
+        {"id": f"x{n}", "text": "plant plant plant", "occurred_at": "2026-01-01"} for n in range(50)
+    ]
+    put(
+        workspace,
+        "acme",
+        *many,
+        {"id": "day", "text": "a plant and more words", "occurred_at": "2026-05-02T23:59:59Z"},
+        {"id": "note", "text": "a plant and more words", "kind": "note", "metadata": {"from": "ann", "read": True}},
+    )  # fmt: skip
+    made = MemoryStore(workspace)
+    day = dt.date(2026, 5, 2)
+
+    def found(**narrowed: Any) -> list[Any]:
+        return ids(made.search("acme", "plant", limit=1, **narrowed).hits)
+
+    assert found(since=day, until=day) == ["day"]
+    assert found(since=dt.datetime(2026, 5, 2, 23, 59, 59, tzinfo=dt.UTC), until=day) == ["day"]
+    assert found(kinds=["note"]) == ["note"]
+    assert found(where={"from": "ann"}) == found(where={"read": True}) == ["note"]
+    assert found(where={"from": ["bo", "ann"]}) == ["note"]
+    assert found(where={"from": "bo"}) == found(where={"none": 1}) == []
+    assert found(ids=("day", "other")) == ["day"]
+
+
+def test_what_is_above_the_clearance_is_not_seen_and_does_not_bear_on_what_is(
+    workspace: Workspace,
+) -> None:
+    put(
+        workspace,
+        "acme",
+        {"id": "a", "text": "Nothing at all", "session": "s"},
+        {"id": "b", "text": "A plant", "session": "s", "security": "secret"},
+    )
+    made = MemoryStore(workspace)
+    assert ids(made.search("acme", "plant").hits) == ["b", "a"]
+    assert ids(made.search("acme", "plant", clearance="secret").hits) == ["b", "a"]
+    assert made.search("acme", "plant", clearance="confidential").hits == ()
+    with pytest.raises(ConfigurationError, match="no security tier 'top'"):
+        made.search("acme", "plant", clearance="top")
+
+
+def test_a_hit_says_what_its_score_is_made_of_and_what_stands_around_it(
+    workspace: Workspace,
+) -> None:
+    talk = ["Where is the plant?", "In Lisbon", "Good", "Else?"]
+    put(workspace, "acme", *({"text": t, "session": "s", "speaker": "Bo"} for t in talk))
+    (first, second, *_) = MemoryStore(workspace).search("acme", "plant", context=1).hits
+    assert (first.text, first.before, first.after) == ("In Lisbon", (talk[0],), (talk[2],))
+    assert set(first.parts) == {"neighbours", "answer", "session"}
+    assert first.score == pytest.approx(sum(first.parts.values()), abs=1e-5)
+    assert set(second.parts) == {"words", "session", "question"}
+    score = (second.parts["words"] + second.parts["session"]) * (1 + second.parts["question"])
+    assert second.score == pytest.approx(score, abs=1e-5)
+    assert second.sources == ("file:test#1",)
+
+
+def test_the_best_of_each_session_can_stand_for_it(workspace: Workspace) -> None:
+    lines = [
+        {"id": f"{s}{n}", "text": "plant " * (n + 1), "session": s} for s in "ab" for n in range(3)
+    ]
+    put(workspace, "acme", *lines)
+    found = MemoryStore(workspace).search("acme", "plant", by_session=True).hits
+    assert sorted(hit.attributes["session"] for hit in found) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        {"mode": "other"},
+        {"where": {"a b": 1}},
+        {"as_of": dt.datetime(2026, 1, 1)},  # noqa: DTZ001
+        {"since": dt.datetime(2026, 1, 1)},  # noqa: DTZ001
+        {"limit": 0},
+    ],
+)
+def test_what_cannot_be_asked_is_refused(workspace: Workspace, narrowed: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        MemoryStore(workspace).search("acme", "plant", **narrowed)
+
+
+def test_a_warm_scope_sees_every_change_at_once(workspace: Workspace) -> None:
+    made = MemoryStore(workspace)
+    for n in range(5):
+        put(workspace, "acme", {"id": n, "text": f"plant {n}"})
+        put(workspace, "acme", {"id": n, "text": f"plant {n}"}, owner="bo")
+        assert sorted(ids(made.search("acme", "plant", owners=["ann"]).hits)) == list(range(n + 1))
+        assert len(made.search("acme", "plant").hits) == 2 * (n + 1)
+    put(workspace, "acme", {"id": 0, "text": "mining"})
+    assert ids(made.search("acme", "mines", owners=["ann"]).hits) == [0]
+    assert 0 not in ids(made.search("acme", "plant", owners=["ann"]).hits)
+
+
+def test_after_many_small_writes_files_are_few(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "KEEP_VERSIONS", dt.timedelta(milliseconds=1))
+    made = MemoryStore(workspace)
+    for n in range(120):
+        put(workspace, "acme", {"id": n, "text": f"plant {n}"})
+    assert sum(p.is_file() for p in workspace.vectors.root.rglob("*")) < 300
+    assert len(made.search("acme", "plants", limit=1_000).hits) == 120
