@@ -24,6 +24,7 @@ _COMMANDS: Mapping[str, str] = {
     "providers": "providers:providers",
     "collect": "providers:collect",
     "fake-providers": "providers:fake_providers",
+    "match": "files:match",
     "digest": "reading:digest",
     "search": "reading:search",
     "dossier": "showing:dossier",

@@ -95,6 +95,9 @@ def _of_client(client: Client) -> Iterator[tuple[str, str, str, str, float]]:
         ),
     ]
     if client.domain:
+        if not core_name(client.name):
+            label = client.domain.lower().removeprefix("www.").split(".", maxsplit=1)[0]
+            found += _of_name(label, "alias")
         found.append((plain_words(client.domain), "domain", client.domain.lower()))
     for plain, kind, written in found:
         yield f" {plain} ", client.client_id, kind, written, STRENGTH[kind]
