@@ -36,3 +36,19 @@ def match(items: Path, clients_file: Path, out: Path, review: Path | None) -> No
         write_lines(review, found.ambiguous)
     unsure = f"{len(found.ambiguous)} ambiguous" + ("" if review is None else f" in {review}")
     click.echo(f"{written} matches, {unsure}.", err=True)
+
+
+@click.command()
+@click.argument("items", metavar="IN", type=_readable)
+@click.option("--out", required=True, type=_writable, help="One line for each line of IN.")
+def classify(items: Path, out: Path) -> None:
+    """Gives each item of a file a category, without asking anybody.
+
+    IN has JSON lines with id, title and body. OUT gets id, category, confidence and method (classifier, or rules where
+    they turned it over), in the order of IN.
+    """
+    from clientlore.evaluation.classification import classify_items
+    from clientlore.evaluation.lines import Line, read_lines, write_lines
+
+    written = write_lines(out, classify_items(read_lines(items, Line)))
+    click.echo(f"{written} items classified.", err=True)

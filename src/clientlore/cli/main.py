@@ -25,6 +25,8 @@ _COMMANDS: Mapping[str, str] = {
     "collect": "providers:collect",
     "fake-providers": "providers:fake_providers",
     "match": "files:match",
+    "classify": "files:classify",
+    "eval": "evaluating:evaluate",
     "digest": "reading:digest",
     "search": "reading:search",
     "dossier": "showing:dossier",

@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from clientlore.control.model import Client
 from clientlore.errors import BadDataError
+from clientlore.evaluation.figures import Figure, with_interval
 from clientlore.evaluation.lines import ClientLine, Line
+from clientlore.evaluation.sets import ClientSet
 from clientlore.monitoring.matching import SURE, match
+
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How good matching is on a set, each with its interval (over the clients).
+
+    Attributes:
+        pairs: How many pairs of item and client are labelled.
+        f1: Of the labelled pairs: about the client, or about another with the same first word.
+        recall: Of the items about or mentioning a client, the share that is found.
+        wrongly: Of the items about others with the same first word, the share that is accepted.
+        role: Of what is found, the share whose role is right.
+    """
+
+    pairs: int
+    f1: Figure
+    recall: Figure
+    wrongly: Figure
+    role: Figure
+
 
 _SCHEMA = dict.fromkeys(("item_id", "title", "text", "url", "client_id"), pl.String)
 
@@ -71,6 +96,38 @@ def match_items(items: Sequence[Line], clients: Sequence[ClientLine]) -> Matched
         else:
             ambiguous.append({**told, "doubt": row["doubt"] or "little speaks for it"})
     return Matched(accepted, ambiguous)
+
+
+def measure_matching(found: ClientSet) -> Measured:
+    """How well clients are found by their names."""
+    roles: dict[tuple[int, int], str] = {
+        (int(row["client_id"]), int(row["id"])): row["role"]
+        for row in match_items(found.items, found.clients).accepted
+    }
+    counts = np.zeros((len(found.clients), 6), np.int64)
+    for n, (subjects, mentions, others) in enumerate(
+        zip(found.subjects, found.mentions, found.not_about, strict=True)
+    ):
+        hits = [item for item in subjects | mentions if (n, item) in roles]
+        right = sum(
+            (roles[n, item] == "subject") == (item in subjects)
+            for item in hits
+            if not (item in subjects and item in mentions)
+        )
+        wrong = sum((n, item) in roles for item in others)
+        about = len(subjects | mentions)
+        counts[n] = (len(hits), about - len(hits), wrong, about, len(others), right)
+
+    def share(figure: Callable[[NDArray[np.int64]], float]) -> Figure:
+        return with_interval(lambda at: figure(counts[at].sum(0)), len(counts))
+
+    return Measured(
+        int(counts[:, 3:5].sum()),
+        share(lambda c: float(2 * c[0] / max(2 * c[0] + c[1] + c[2], 1))),
+        share(lambda c: float(c[0] / max(c[3], 1))),
+        share(lambda c: float(c[2] / max(c[4], 1))),
+        share(lambda c: float(c[5] / max(c[0], 1))),
+    )
 
 
 def role_of(row: dict[str, Any]) -> str:

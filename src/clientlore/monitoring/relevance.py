@@ -22,8 +22,8 @@ import polars as pl
 from clientlore.control.model import Client
 from clientlore.control.snapshots import Snapshot
 from clientlore.monitoring import events, folding, matching
-from clientlore.monitoring.normalise import headline, words
-from clientlore.monitoring.rules import KEYWORDS, ROUNDUP, RULES_VERSION, pattern
+from clientlore.monitoring.categories import by_rules
+from clientlore.monitoring.rules import RULES_VERSION
 from clientlore.providers.judging import Refining, Scorer
 from clientlore.storage.lake import UTC_TIME, Lake, Table, columns
 from clientlore.taxonomy import CATEGORY_LABELS, CATEGORY_NAMES
@@ -58,8 +58,6 @@ RELEVANCE = Table(
     ("event_id", "client_id"),
     "An event and a client it may be about, judged on the day on which the two first came together.",
 )
-SCORED_CHARS = 1_500
-"""How much of a text the rules read for its category: news says what it is about at its beginning."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class RulesScorer:
 
     def score(self, items: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:  # noqa: ARG002 - the rules need no profile
         """See `Scorer.score`."""
-        frame = _categorised(items)
+        frame = by_rules(items)
         role = (
             pl.when("in_title")
             .then(pl.lit("subject"))
@@ -177,57 +175,6 @@ def _birthdays(lake: Lake, tenant_id: str, day: date) -> pl.DataFrame:
         "event_id", event_day="day"
     )
     return lake.collect(events.EVENTS, frame).unique("event_id", keep="first", maintain_order=True)
-
-
-def _categorised(items: pl.DataFrame) -> pl.DataFrame:
-    """Adds category, its strength, by how much it leads, and the words that say so."""
-    frame = items.with_columns(
-        _head=headline("title", "publisher").str.to_lowercase() + pl.lit(" "),
-        _lead=pl.col("text").str.slice(0, SCORED_CHARS).str.to_lowercase(),
-    )
-    frame = frame.with_columns(
-        (
-            3 * pl.col("_head").str.count_matches(pattern(name)).cast(pl.Int32)
-            + pl.col("_lead").str.count_matches(pattern(name)).cast(pl.Int32)
-        )
-        .clip(0, 6)
-        .alias(name)
-        for name in KEYWORDS
-    )
-    names = list(KEYWORDS)
-    frame = frame.with_columns(_hits=pl.concat_list(names)).with_columns(
-        _best=pl.col("_hits").list.max(),
-        _which=pl.col("_hits").list.arg_max(),
-        _second=pl.col("_hits").list.sort(descending=True).list.get(1),
-    )
-    known = pl.col("_best") > 0
-    categories = pl.Series("names", names)
-    told = pl.coalesce(
-        pl.when((pl.col("_which") == n) & known).then(_told_by(name))
-        for n, name in enumerate(names)
-    )
-    return frame.with_columns(
-        category=pl.when(known)
-        .then(pl.col("_which").replace_strict(dict(enumerate(categories)), return_dtype=pl.String))
-        .otherwise(pl.lit("other")),
-        strength_of_category=(pl.col("_best") / 4).clip(0.0, 1.0),
-        lead_of_category=pl.when(known)
-        .then((pl.col("_best") - pl.col("_second")) / pl.col("_best"))
-        .otherwise(0.0),
-        category_words=told,
-        is_roundup=words("title").str.contains(ROUNDUP),
-    ).drop("_head", "_lead", "_hits", "_best", "_which", "_second", *names)
-
-
-def _told_by(category: str) -> pl.Expr:
-    return (
-        (pl.col("_head") + pl.col("_lead"))
-        .str.extract_all(pattern(category))
-        .list.eval(pl.element().str.strip_chars())
-        .list.unique(maintain_order=True)
-        .list.head(3)
-        .list.join(", ")
-    )
 
 
 def _first_sentence() -> pl.Expr:
