@@ -5,7 +5,8 @@
                        + trust * hits of the rules / 4, at most 1.5
     p                = softmax(weight)
 
-Trust is 1 for a text as short as those the classifier learned from, and 3 for longer ones, of which it knows less.
+Trust is 1 for a text like those the classifier learned from: short, and not headline and text. It is 3 for news, of
+which the classifier knows less.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from clientlore.taxonomy import CATEGORY_NAMES
 SCORED_CHARS = 1_500
 """How much of a text the rules read for its category: news says what it is about at its beginning."""
 SHORT_CHARS = 300
-TRUST, TRUST_LONG = 1.0, 3.0
+TRUST, TRUST_NEWS = 1.0, 3.0
 NOT_LEARNED = 2.0
 MOST_HITS = 6
 
@@ -125,7 +126,9 @@ def by_both(
     alone = weight.argmax(1)
     if judged.height:
         hits = judged["rule_hits"].list.to_array(len(KEYWORDS)).to_numpy().astype(np.float32)
-        trust = np.where(texts.str.len_chars().to_numpy() > SHORT_CHARS, TRUST_LONG, TRUST)
+        trust = judged.select(
+            pl.when(_is_news()).then(TRUST_NEWS).otherwise(TRUST).alias("_").cast(pl.Float32)
+        )["_"].to_numpy()
         at = [CATEGORY_NAMES.index(name) for name in KEYWORDS]
         weight[:, at] += hits / 4 * trust[:, None]
         # What was never learned and what no rule sees takes nothing from the others.
@@ -149,6 +152,12 @@ def by_both(
         confidence=pl.when("_empty").then(None).otherwise("confidence"),
         method=pl.when("method").then(pl.lit("classifier")).otherwise(pl.lit("rules")),
     )
+
+
+def _is_news() -> pl.Expr:
+    """Whether an item has headline and text, or is longer than a note."""
+    lengths = [pl.col(part).fill_null("").str.len_chars() for part in ("title", "text")]
+    return pl.all_horizontal(length > 0 for length in lengths) | (lengths[0] + lengths[1] > SHORT_CHARS)
 
 
 def _told_by(category: str) -> pl.Expr:

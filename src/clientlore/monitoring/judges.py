@@ -1,4 +1,4 @@
-"""Which judge works for a tenant: the rules, or a language model with the tenant's key, settings and budget."""
+"""Which judge works for a tenant: rules and classifier, the rules alone, or a language model with the tenant's key, settings and budget."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from clientlore.control.snapshots import Snapshot
 from clientlore.errors import ConfigurationError
 from clientlore.monitoring.asking_models import Asker
 from clientlore.monitoring.llm_scoring import LlmScorer
+from clientlore.monitoring.local import LocalScorer
 from clientlore.monitoring.relevance import RulesScorer
 from clientlore.providers.judging import Scorer
 from clientlore.providers.llm.base import LanguageModel
@@ -33,7 +34,9 @@ def scorer_for(workspace: Workspace, tenant: Tenant, snapshot: Snapshot) -> Scor
         ConfigurationError: A model is asked for, and its key, its library or its price is missing.
     """
     judge = judge_of(snapshot.settings)
-    if judge.provider == "rules" or "judge" not in tenant.settings:
+    if "judge" not in tenant.settings:
+        return LocalScorer()
+    if judge.provider == "rules":
         return RulesScorer()
     model = model_for(workspace.settings, workspace.clock, judge, tenant.tenant_id)
     llm = workspace.settings.llm

@@ -24,6 +24,10 @@ SURE = 0.6
 """A client that is meant less surely than this is in doubt."""
 OWN_FEED = 0.4
 OWN_SITE = 0.9
+IN_DOUBT = (
+    (pl.col("strength") < SURE) & pl.col("doubt").is_not_null() & ~pl.col("own_feed") & ~pl.col("own_site")
+)
+"""Rows of `match` of which nobody can say who is meant without a closer look."""
 AROUND = 60
 """How many bytes on either side of a hit are looked at."""
 

@@ -41,6 +41,8 @@ RELEVANCE = Table(
             "score": pl.Float64,
             "category": pl.Enum(CATEGORY_NAMES),
             "confidence": pl.Float64,
+            "local_category": pl.Enum(CATEGORY_NAMES),
+            "local_confidence": pl.Float64,
             "role": pl.String,
             "evidence": pl.String,
             "summary": pl.String,
@@ -109,13 +111,11 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
     An event of an earlier day is judged again only for clients that a new copy of it brings in.
     """
     tenant_id, day = snapshot.tenant_id, snapshot.day
-    members = lake.collect(
-        events.MEMBERS,
-        lake.scan(events.MEMBERS, [tenant_id], [day])
-        .filter(pl.col("status") == "PROCESSED")
-        .drop("words", "signature"),
-    )
+    members = members_of_day(lake, tenant_id, day)
     matched = matching.match(members, snapshot.clients)
+    if not isinstance(scorer, Refining):
+        # Who may be meant is for a model or a person to decide.
+        matched = matched.filter(~matching.IN_DOUBT)
     publishers = members.group_by("event_id").agg(
         publishers=pl.col("publisher").n_unique().cast(pl.Int32)
     )
@@ -136,6 +136,10 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
         fresh = fresh.with_columns(
             judged_by=pl.lit(scorer.method), judged_version=pl.lit(scorer.version)
         )
+    if "local_category" not in fresh.columns:
+        fresh = fresh.with_columns(
+            local_category=pl.lit(None, pl.String), local_confidence=pl.lit(None, pl.Float64)
+        )
     born = _birthdays(lake, tenant_id, day)
     fresh = fresh.join(born, on="event_id", how="left").sort(list(RELEVANCE.sort))
     return fresh.select(
@@ -147,6 +151,8 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
         score="score",
         category=pl.col("category").cast(pl.Enum(CATEGORY_NAMES)),
         confidence="confidence",
+        local_category=pl.col("local_category").cast(pl.Enum(CATEGORY_NAMES)),
+        local_confidence="local_confidence",
         role="role",
         evidence="evidence",
         summary="summary",
@@ -159,6 +165,16 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
         published_at="published_at",
         collected_at="collected_at",
         source_mode="source_mode",
+    )
+
+
+def members_of_day(lake: Lake, tenant_id: str, day: date) -> pl.DataFrame:
+    """The items that came together into the day's events."""
+    return lake.collect(
+        events.MEMBERS,
+        lake.scan(events.MEMBERS, [tenant_id], [day])
+        .filter(pl.col("status") == "PROCESSED")
+        .drop("words", "signature"),
     )
 
 
