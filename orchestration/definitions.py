@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets import analyse, collect, deliver, operate, remember, understand
+from assets import analyse, collect, deliver, operate, remember, train, understand
 from clientlore.storage import dbt
 from orchestration.jobs import JOBS, SCHEDULES
 from resources.collaborators import EmbedderResource, ScorerResource
@@ -34,7 +34,7 @@ def build_defs(
     return dg.Definitions(
         assets=[
             *dg.load_assets_from_modules(
-                [collect, understand, remember, deliver, operate, analyse]
+                [collect, understand, train, remember, deliver, operate, analyse]
             ),
             *_marts(prepared or dbt.default_folder()),
         ],

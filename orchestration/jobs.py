@@ -40,6 +40,12 @@ publish_warehouse = dg.define_asset_job(
     description="Builds the analysts' database anew and puts it in the place of the one they read: exports, dbt models "
     "with their tests, the published file. Nobody who reads is disturbed.",
 )
+train_classifier = dg.define_asset_job(
+    "train_classifier",
+    selection=dg.AssetSelection.assets(key_of("core/classifier")),
+    description="Trains the local classifier anew on the labelled sets in CLIENTLORE_TRAINING_DIR, and puts it in "
+    "force unless it is worse. Does nothing without them.",
+)
 publish_daily = dg.ScheduleDefinition(
     name="publish_daily",
     job=publish_warehouse,
@@ -49,5 +55,12 @@ publish_daily = dg.ScheduleDefinition(
     description="Publishes the analysts' database once a day, after the nightly batches of most zones. Switch it off "
     "where nobody reads it; a range of days publishes it at its end too.",
 )
-JOBS = [client_monitoring, reprocess_days, refresh_outputs, send_waiting_mail, publish_warehouse]
+JOBS = [
+    client_monitoring,
+    reprocess_days,
+    refresh_outputs,
+    send_waiting_mail,
+    publish_warehouse,
+    train_classifier,
+]
 SCHEDULES = [publish_daily]

@@ -58,7 +58,13 @@ def test_each_item_and_client_is_a_line_in_the_order_of_the_items(tmp_path: Path
     assert _read(tmp_path / "out.jsonl") == [
         {"id": 9, "client_id": 2, "role": "subject", "confidence": 0.95, "evidence": "Kiln\nWorks"},
         {"id": 9, "client_id": "o", "role": "subject", "confidence": 0.95, "evidence": "Orla Bank"},
-        {"id": "b", "client_id": 2, "role": "mention", "confidence": 0.95, "evidence": "Kiln Works"},
+        {
+            "id": "b",
+            "client_id": 2,
+            "role": "mention",
+            "confidence": 0.95,
+            "evidence": "Kiln Works",
+        },
     ]
     (unsure,) = _read(tmp_path / "review.jsonl")
     assert unsure == {

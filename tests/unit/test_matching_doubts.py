@@ -15,7 +15,9 @@ SCHEMA = dict.fromkeys(("item_id", "title", "text", "url", "client_id"), pl.Stri
 FAR = "filler words and more of them " * 10
 
 
-def _rows(client: Client, title: str, text: str = "", url: str | None = None) -> list[dict[str, Any]]:
+def _rows(
+    client: Client, title: str, text: str = "", url: str | None = None
+) -> list[dict[str, Any]]:
     item = {"item_id": "i", "title": title, "text": text, "url": url, "client_id": None}
     return match(pl.DataFrame([item], schema=SCHEMA), [client]).to_dicts()
 

@@ -50,7 +50,9 @@ def matching(data: Path | None, as_json: bool) -> None:
 
 @click.command()
 @_data
-@click.option("--quick", is_flag=True, help="Leave out the training set, whose models are trained anew.")
+@click.option(
+    "--quick", is_flag=True, help="Leave out the training set, whose models are trained anew."
+)
 @json_option
 def classification(data: Path | None, quick: bool, as_json: bool) -> None:
     """Whether items get the right category, with no key.

@@ -39,8 +39,7 @@ def classify_items(items: Sequence[Line], model: Classifier | None = None) -> li
     )
     found = by_both(by_rules(frame), model or shipped())
     return [
-        {"id": item.id, **row}
-        for item, row in zip(items, found.iter_rows(named=True), strict=True)
+        {"id": item.id, **row} for item, row in zip(items, found.iter_rows(named=True), strict=True)
     ]
 
 

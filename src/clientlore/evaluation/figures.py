@@ -78,7 +78,9 @@ def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> li
     which = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return [
         Bin(
-            float(confidence[which == n].mean()), float(right[which == n].mean()), int((which == n).sum())
+            float(confidence[which == n].mean()),
+            float(right[which == n].mean()),
+            int((which == n).sum()),
         )
         for n in np.unique(which)
     ]

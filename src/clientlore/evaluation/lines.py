@@ -96,6 +96,7 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     except OSError as error:
         unfinished.unlink(missing_ok=True)
         raise ConfigurationError(
-            f"{path} cannot be written: {error.strerror or error}", "Name a file in a folder that is there."
+            f"{path} cannot be written: {error.strerror or error}",
+            "Name a file in a folder that is there.",
         ) from None
     return len(lines)

@@ -20,7 +20,6 @@ from clientlore.evaluation.sets import ClientSet
 from clientlore.monitoring.matching import SURE, match
 
 
-
 @dataclass(frozen=True)
 class Measured:
     """How good matching is on a set, each with its interval (over the clients).
@@ -66,7 +65,9 @@ def match_items(items: Sequence[Line], clients: Sequence[ClientLine]) -> Matched
     ids = [client.client_id for client in known]
     if len(set(ids)) < len(ids):
         twice = next(i for i in ids if ids.count(i) > 1)
-        raise BadDataError(f"client_id '{twice}' stands twice", "Give every client an id of its own.")
+        raise BadDataError(
+            f"client_id '{twice}' stands twice", "Give every client an id of its own."
+        )
     frame = pl.DataFrame(
         {
             "item_id": [f"{n:010d}" for n in range(len(items))],
@@ -140,7 +141,12 @@ def _client(line: ClientLine) -> Client:
         raise BadDataError(
             f"client '{line.client_id}' has neither a name nor a domain", "Give it one of them."
         )
-    lists = {"aliases": line.aliases, "people": line.people, "places": line.places, "exclude": line.exclude}
+    lists = {
+        "aliases": line.aliases,
+        "people": line.people,
+        "places": line.places,
+        "exclude": line.exclude,
+    }
     return Client(
         "files",
         str(line.client_id),
@@ -167,4 +173,6 @@ def _evidence(item: Line, found: str | None) -> str | None:
 @cache
 def _as_written(found: str) -> re.Pattern[str]:
     words = re.findall(r"[^\W_]+", found)
-    return re.compile(r"(?<![^\W_])" + r"(?:['\u2019]s)?[\W_]+".join(map(re.escape, words)) + r"(?![^\W_])")
+    return re.compile(
+        r"(?<![^\W_])" + r"(?:['\u2019]s)?[\W_]+".join(map(re.escape, words)) + r"(?![^\W_])"
+    )

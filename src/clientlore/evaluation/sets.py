@@ -71,13 +71,19 @@ def other_sets(folder: Path) -> list[Set]:
         if path.is_file() and name in mapped:
             pairs = list(_single(_lines(path), read, mapped[name]))
             found.append(
-                Set(name, pl.Series([t for t, _ in pairs], dtype=pl.String), tuple(c for _, c in pairs))
+                Set(
+                    name,
+                    pl.Series([t for t, _ in pairs], dtype=pl.String),
+                    tuple(c for _, c in pairs),
+                )
             )
     return found
 
 
 def _single(
-    rows: Iterator[dict[str, Any]], read: Callable[[dict[str, Any]], tuple[str, list[str]]], mapped: Map
+    rows: Iterator[dict[str, Any]],
+    read: Callable[[dict[str, Any]], tuple[str, list[str]]],
+    mapped: Map,
 ) -> Iterator[tuple[str, str]]:
     """Texts whose labels agree on one category; a text with a label that is left out is left out."""
     for row in rows:
@@ -106,7 +112,8 @@ def _mapping(folder: Path) -> Mapping[str, Map]:
         return json.loads((folder / MAP).read_bytes())  # type: ignore[no-any-return]
     except (OSError, ValueError) as error:
         raise BadDataError(
-            f"{folder / MAP} cannot be read ({type(error).__name__})", "Put the map of labels there."
+            f"{folder / MAP} cannot be read ({type(error).__name__})",
+            "Put the map of labels there.",
         ) from None
 
 
@@ -117,7 +124,8 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
     except (OSError, ValueError) as error:
         raise BadDataError(
-            f"{path} cannot be read ({type(error).__name__})", "It should hold JSON lines, packed by gzip."
+            f"{path} cannot be read ({type(error).__name__})",
+            "It should hold JSON lines, packed by gzip.",
         ) from None
 
 

@@ -48,7 +48,11 @@ class Judge(Protocol):
         ...
 
 
-_HEAD = pl.when(pl.col("_named") == "").then(pl.col("_text").str.slice(0, SHORT_CHARS)).otherwise("_named")
+_HEAD = (
+    pl.when(pl.col("_named") == "")
+    .then(pl.col("_text").str.slice(0, SHORT_CHARS))
+    .otherwise("_named")
+)
 
 
 def by_rules(items: pl.DataFrame) -> pl.DataFrame:
@@ -157,7 +161,9 @@ def by_both(
 def _is_news() -> pl.Expr:
     """Whether an item has headline and text, or is longer than a note."""
     lengths = [pl.col(part).fill_null("").str.len_chars() for part in ("title", "text")]
-    return pl.all_horizontal(length > 0 for length in lengths) | (lengths[0] + lengths[1] > SHORT_CHARS)
+    return pl.all_horizontal(length > 0 for length in lengths) | (
+        lengths[0] + lengths[1] > SHORT_CHARS
+    )
 
 
 def _told_by(category: str) -> pl.Expr:

@@ -15,7 +15,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -30,7 +30,10 @@ from clientlore.taxonomy import CATEGORY_NAMES
 FORMAT = 1
 BATCH = 2_000
 """Texts that are judged at once: what they need in memory is bounded."""
-_SHIPPED = "classifier.npz"
+SHIPPED = "classifier.npz"
+"""The model that comes with the product, in this package."""
+LIVE = "classifier.npz"
+"""A model that was trained in a home, in its folder of models."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ def by_category(
     powers = np.exp(scaled - scaled.max(1, keepdims=True))
     powers /= powers.sum(1, keepdims=True)
     belongs = np.array([[c == name for name in CATEGORY_NAMES] for c in categories], np.float32)
-    return (powers @ belongs).astype(np.float32)
+    found: NDArray[np.float32] = (powers @ belongs).astype(np.float32)
+    return found
 
 
 def save(model: Classifier, path: Path) -> None:
@@ -142,7 +146,9 @@ def load(data: bytes, name: str) -> Classifier:
             arrays = {key: stored[key] for key in ("weights", "scale", "idf", "bias")}
             about = json.loads(stored["about"].tobytes())
     except (OSError, ValueError, KeyError) as error:
-        raise BadDataError(f"{name} is no model ({type(error).__name__})", "Train it anew.") from None
+        raise BadDataError(
+            f"{name} is no model ({type(error).__name__})", "Train it anew."
+        ) from None
     if (about["format"], about["bits"]) != (FORMAT, BITS):
         raise BadDataError(f"{name} is a model of another format", "Train it anew.")
     return Classifier(
@@ -161,8 +167,22 @@ def load(data: bytes, name: str) -> Classifier:
 @cache
 def shipped() -> Classifier:
     """The model that comes with the product."""
-    data = resources.files("clientlore.monitoring").joinpath(_SHIPPED).read_bytes()
-    return load(data, _SHIPPED)
+    data = resources.files("clientlore.monitoring").joinpath(SHIPPED).read_bytes()
+    return load(data, SHIPPED)
+
+
+def live(path: Path) -> Classifier:
+    """The model of a home, or the shipped one where none was trained there."""
+    try:
+        changed = path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return shipped()
+    return _read(path, changed)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, changed: int) -> Classifier:  # noqa: ARG001 - a new file is another model
+    return load(path.read_bytes(), str(path))
 
 
 def text_of(title: str, text: str) -> pl.Expr:

@@ -14,9 +14,20 @@ import polars as pl
 
 from clientlore.control.model import Client
 from clientlore.monitoring.everyday_words import EVERYDAY
-from clientlore.monitoring.naming import PATTERNS, STRENGTH, patterns
+from clientlore.monitoring.naming import STRENGTH, patterns
 from clientlore.monitoring.normalise import plain_words
-from clientlore.names import LEGAL_FORMS
+from clientlore.monitoring.surroundings import (
+    BEFORE,
+    BETWEEN_PRICES,
+    BY_THE_WAY,
+    EXAMPLE,
+    FORM,
+    GOES_ON,
+    LENGTH_CHANGES,
+    LONGER,
+    PRICES,
+    WORKS_THERE,
+)
 
 LEAD_CHARS = 220
 """What stands this far from the beginning counts as the lead."""
@@ -25,48 +36,16 @@ SURE = 0.6
 OWN_FEED = 0.4
 OWN_SITE = 0.9
 IN_DOUBT = (
-    (pl.col("strength") < SURE) & pl.col("doubt").is_not_null() & ~pl.col("own_feed") & ~pl.col("own_site")
+    (pl.col("strength") < SURE)
+    & pl.col("doubt").is_not_null()
+    & ~pl.col("own_feed")
+    & ~pl.col("own_site")
 )
 """Rows of `match` of which nobody can say who is meant without a closer look."""
 AROUND = 60
 """How many bytes on either side of a hit are looked at."""
 
 _KEYS = ["item_id", "client_id"]
-_FORM = r"(?i)^[ .,\-](?:" + "|".join(sorted(LEGAL_FORMS, key=len, reverse=True)) + r")(?:[ .,\-]|$)"
-# Capitals before a name that are not part of it.
-_BEFORE = (
-    r"(?:the|a|an|and|or|of|in|on|at|by|for|to|from|with|as|but|if|when|while|after|before|since|that|than|both|its|his"
-    r"|her|their|our|this|yesterday|today|tomorrow|now|former|like|unlike|meanwhile|however|also|u s|us|uk|mr|mrs|ms|dr"
-    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|may|june|july|august|september|october"
-    r"|november|december|american|british|german|french|dutch|swiss|italian|japanese|chinese|swedish|canadian|spanish"
-    r"|australian|indian|european|firm|group|chairman|president|analyst|spokesman|rival|parent|unit|vs|versus"
-    r"|based|owned|controlled|led|listed|backed|"
-    + "|".join(sorted(LEGAL_FORMS))
-    + ")"
-)
-# A name that goes on until a legal form of its own: `Morgan International Ltd`, `Morgan and Co`.
-_GOES_ON = (
-    r"^(?: \p{Lu}[\p{L}]+){1,3}[ .,]"
-    r"(?:(?i:" + "|".join(sorted(LEGAL_FORMS, key=len, reverse=True)) + r"))(?:[ .,\-]|$)"
-    r"|^ (?:International|Bank|Brothers|Securities|Capital|Trust|Asia|Europe|Foundation|University)[ .,]|^ and Co[ .,]"
-)
-_BETWEEN_PRICES = r"\d(?: \p{L}{1,3}){0,2} $"
-_PRICES = r"^ (?:\p{L}{1,4} )?\d"
-_JOB = (
-    r"(?:analyst|economist|strategist|spokesm[ae]n|spokeswoman|president|chairman|chairwoman|director|executive|officer"
-    r"|manager|trader|dealer|broker|head|consultant|professor)s?"
-)
-# Somebody who works there speaks, or the company serves another's deal.
-_BY_THE_WAY = (
-    rf"(?i)(?:{_JOB} (?:\p{{L}}+ )?(?:of|at|for|with|from)|(?:agents?|trustees?|registrars?|underwriters?|makers"
-    r"|managers?)(?: is| are| was| were| will be)?|guaranteed by|crossed by|counsel to|advised by)"
-    r"(?: \p{Ll}+)?[ ,]$"
-)
-_WORKS_THERE = rf"^ (?:(?:vice|managing|senior|chief|executive|deputy) ){{0,3}}{_JOB} "
-# One of several that are named as examples.
-_EXAMPLE = r"(?:including|such as|like) (?:[\p{L}\p{N}]+[ ,.\-]){0,6}(?:and |or )?$"
-_LONGER = r"(?:^|[ \-])(\p{Lu}[\p{Ll}\p{N}]+)[ \-]$"
-_LENGTH_CHANGES = {"\u0130": "I", "\u1e9e": "SS", "\u023a": "A", "\u023e": "T", "\u2c62": "L", "\u2c64": "R"}
 
 
 def match(items: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:
@@ -135,11 +114,9 @@ def _told(column: str) -> pl.Expr:
         pl.col(column)
         .fill_null("")
         .str.normalize("NFKC")
-        .str.replace_many(_LENGTH_CHANGES)
+        .str.replace_many(LENGTH_CHANGES)
         .str.replace_all(r"(?i)(?:[\x{2019}']s)+([^\p{L}\p{N}]|$)|\s-+\s", ",$1")
-        .str.replace_all(
-            r"[^\p{L}\p{N}]*[,()\[\]<>\"/|\x{2013}\x{2014}][^\p{L}\p{N}]*", ","
-        )
+        .str.replace_all(r"[^\p{L}\p{N}]*[,()\[\]<>\"/|\x{2013}\x{2014}][^\p{L}\p{N}]*", ",")
         .str.replace_all(r"[^\p{L}\p{N},]*[.!?;:][^\p{L}\p{N},]*", ".")
         .str.replace_all(r"[^\p{L}\p{N},.]*\s[^\p{L}\p{N},.]*", " ")
         .str.replace_all(r"[^\p{L}\p{N},. ]+", "-")
@@ -192,17 +169,22 @@ def _judged(hits: pl.DataFrame, prepared: pl.DataFrame, part: str) -> pl.DataFra
     capital = pl.col("_said").str.contains(r"^[\p{Lu}\p{N}]") | (
         (pl.col("_said") == own) & own.str.contains(r"\p{Lu}")
     )
-    form = pl.col("_after").str.contains(_FORM)
-    previous = pl.col("_before").str.extract(_LONGER, 1)
+    form = pl.col("_after").str.contains(FORM)
+    previous = pl.col("_before").str.extract(LONGER, 1)
     begins = pl.col("_before").str.contains(r"(?:^ |[.,] ?)\p{L}+[ \-]$")
     longer = (
         previous.is_not_null()
         & ~begins
         & ~pl.col("_shouts")
-        & ~previous.str.to_lowercase().str.contains(f"^{_BEFORE}$")
+        & ~previous.str.to_lowercase().str.contains(f"^{BEFORE}$")
     )
     leads = pl.lit(part == "head") | (start < LEAD_CHARS)
-    goes_on = (~leads | (pl.col("kind") == "short")) & ~form & ~pl.col("_shouts") & pl.col("_after").str.contains(_GOES_ON)
+    goes_on = (
+        (~leads | (pl.col("kind") == "short"))
+        & ~form
+        & ~pl.col("_shouts")
+        & pl.col("_after").str.contains(GOES_ON)
+    )
     starts = pl.col("_before").str.contains(r"^ $|\.$")
     everyday = (
         (pl.col("kind") == "word")
@@ -211,9 +193,9 @@ def _judged(hits: pl.DataFrame, prepared: pl.DataFrame, part: str) -> pl.DataFra
         & (starts | pl.col("_shouts") | pl.col("_after").str.contains(r"^(?: and)? \p{Lu}\p{Ll}"))
     )
     by_the_way = ~leads & (
-        pl.col("_before").str.contains(_BY_THE_WAY)
-        | (~form & pl.col("_before").str.contains(_EXAMPLE))
-        | pl.col("_after").str.contains(_WORKS_THERE)
+        pl.col("_before").str.contains(BY_THE_WAY)
+        | (~form & pl.col("_before").str.contains(EXAMPLE))
+        | pl.col("_after").str.contains(WORKS_THERE)
     )
     doubt = (
         pl.when(pl.col("kind") == "person")
@@ -226,7 +208,9 @@ def _judged(hits: pl.DataFrame, prepared: pl.DataFrame, part: str) -> pl.DataFra
         .then(pl.lit("the name is part of a longer one"))
         .when(everyday)
         .then(pl.lit("the name is an everyday word"))
-        .when(pl.col("_before").str.contains(_BETWEEN_PRICES) & pl.col("_after").str.contains(_PRICES))
+        .when(
+            pl.col("_before").str.contains(BETWEEN_PRICES) & pl.col("_after").str.contains(PRICES)
+        )
         .then(pl.lit("the name stands in a table of prices"))
         .when(by_the_way)
         .then(pl.lit("only named by the way"))
@@ -313,7 +297,12 @@ def _with_capitals(found: pl.DataFrame) -> pl.DataFrame:
     one = found.filter(pl.col("kind") == "word")
     sure = found.filter(pl.col("kind") != "word")
     return pl.concat(
-        [sure, one.join(written.select(*_KEYS, "as_written").unique(), on=[*_KEYS, "as_written"], how="semi")]
+        [
+            sure,
+            one.join(
+                written.select(*_KEYS, "as_written").unique(), on=[*_KEYS, "as_written"], how="semi"
+            ),
+        ]
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import polars as pl
 
@@ -134,7 +135,7 @@ def _variants(name: str, parts: Sequence[str]) -> Iterator[str]:
             yield " ".join((*parts[:n], word[:-1], *parts[n + 1 :]))
         elif long and n == len(parts) - 1 and word.isalpha():
             yield f"{whole}s"
-    for n, (left, right) in enumerate(zip(parts, parts[1:], strict=False)):
+    for n, (left, right) in enumerate(pairwise(parts)):
         if len(left) > 1 and len(right) > 1 and "and" not in (left, right):
             yield " ".join((*parts[:n], left + right, *parts[n + 2 :]))
     if " and " in whole:

@@ -82,11 +82,11 @@ def _words(buffer: NDArray[np.uint8], text: Integers, count: int) -> Features:
     # A text begins with a space, so nothing but that lies before the first word.
     lengths = np.diff(starts, append=buffer.size)
     place = np.zeros(buffer.size, np.int64)
-    place[starts[0] :] = np.arange(buffer.size - starts[0]) - np.repeat(
-        starts - starts[0], lengths
-    )
+    place[starts[0] :] = np.arange(buffer.size - starts[0]) - np.repeat(starts - starts[0], lengths)
     powers = np.cumprod(np.full(_LONGEST, _STEP))
-    worth = _stirred(buffer.astype(np.uint64) + np.uint64(1)) * powers[np.minimum(place, _LONGEST - 1)]
+    worth = (
+        _stirred(buffer.astype(np.uint64) + np.uint64(1)) * powers[np.minimum(place, _LONGEST - 1)]
+    )
     worth[~inside] = 0
     word = _stirred(np.add.reduceat(worth, starts))
     of = text[starts]
@@ -104,7 +104,7 @@ def _letters(buffer: NDArray[np.uint8], text: Integers, count: int) -> Features:
     inside = buffer != _SPACE
     spaces = np.cumsum(~inside)
     value = _stirred(buffer.astype(np.uint64) + np.uint64(1))
-    texts, hashes = [], []
+    texts, hashes = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
     for length in LETTERS:
         last = buffer.size - length + 1
         if last <= 0:

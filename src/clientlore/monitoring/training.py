@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -58,9 +59,16 @@ class HeldBack:
     truth: tuple[str, ...]
 
 
-def train(labelled: Labelled, name: str, sheet: Mapping[str, object], *, seed: int = 0) -> Classifier:
+def train(
+    labelled: Labelled,
+    name: str,
+    sheet: Mapping[str, object],
+    *,
+    held: HeldBack | None = None,
+    seed: int = 0,
+) -> Classifier:
     """A model of all texts, with a temperature from texts held back."""
-    held = hold_back(labelled, seed=seed)
+    held = held or hold_back(labelled, seed=seed)
     temperature = best_temperature(held)
     topics, weights, bias, idf = fit(
         word_and_letter_features(labelled.texts), labelled.topics, seed=seed
@@ -98,7 +106,9 @@ def hold_back(labelled: Labelled, *, folds: int = FOLDS, seed: int = 0) -> HeldB
         learned = np.flatnonzero(fold_of != fold)
         asked = np.flatnonzero((fold_of == fold) & first & measured)
         topics, weights, bias, idf = fit(
-            [_only(part, learned) for part in parts], [labelled.topics[n] for n in learned], seed=seed
+            [_only(part, learned) for part in parts],
+            [labelled.topics[n] for n in learned],
+            seed=seed,
         )
         found = np.full((len(asked), len(kept)), -9.0, np.float32)
         told = _apply([_only(part, asked) for part in parts], weights, bias, idf)
@@ -136,7 +146,11 @@ def fit(
     names, label = np.unique(np.array(topics), return_inverse=True)
     count = len(topics)
     seen = sum(np.bincount(part.bucket, minlength=1 << BITS) for part in parts)
-    idf = np.where(seen > 0, np.log((1 + count) / (1 + seen)) + 1, 0).astype(np.float16).astype(np.float32)
+    idf = (
+        np.where(seen > 0, np.log((1 + count) / (1 + seen)) + 1, 0)
+        .astype(np.float16)
+        .astype(np.float32)
+    )
     starts, buckets, worth = _rows(parts, idf, count)
     sign = np.where(label[:, None] == np.arange(len(names)), 1.0, -1.0).astype(np.float32)
     often = np.bincount(label, minlength=len(names))
@@ -212,12 +226,11 @@ def _apply(
     idf: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     starts, buckets, worth = _rows(parts, idf, parts[0].texts)
-    return np.stack(
-        [
-            worth[a:b] @ weights[buckets[a:b]] + bias
-            for a, b in zip(starts[:-1], starts[1:], strict=True)
-        ]
-    ) if parts[0].texts else np.zeros((0, len(bias)), np.float32)
+    return (
+        np.stack([worth[a:b] @ weights[buckets[a:b]] + bias for a, b in pairwise(starts)])
+        if parts[0].texts
+        else np.zeros((0, len(bias)), np.float32)
+    )
 
 
 def _only(part: Features, rows: NDArray[np.int64]) -> Features:
