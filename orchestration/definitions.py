@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets import analyse, collect, deliver, operate, remember, understand, upkeep
+from assets import analyse, collect, deliver, operate, remember, train, understand, upkeep
 from clientlore.storage import dbt
 from orchestration.jobs import JOBS, SCHEDULES
 from resources.collaborators import EmbedderResource, ScorerResource
@@ -35,7 +35,7 @@ def build_defs(
     return dg.Definitions(
         assets=[
             *dg.load_assets_from_modules(
-                [collect, understand, remember, upkeep, deliver, operate, analyse]
+                [collect, understand, train, remember, upkeep, deliver, operate, analyse]
             ),
             *_marts(prepared or dbt.default_folder()),
         ],

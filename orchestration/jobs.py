@@ -65,6 +65,12 @@ daily_memory_at_night = dg.build_schedule_from_partitioned_job(
     "where "
     "nobody keeps memories.",
 )
+train_classifier = dg.define_asset_job(
+    "train_classifier",
+    selection=dg.AssetSelection.assets(key_of("core/classifier")),
+    description="Trains the local classifier anew on the labelled sets in CLIENTLORE_TRAINING_DIR, and puts it in "
+    "force unless it is worse. Does nothing without them.",
+)
 publish_daily = dg.ScheduleDefinition(
     name="publish_daily",
     job=publish_warehouse,
@@ -82,5 +88,6 @@ JOBS = [
     publish_warehouse,
     memory_automation,
     daily_memory,
+    train_classifier,
 ]
 SCHEDULES = [publish_daily, daily_memory_at_night]

@@ -158,6 +158,7 @@ class Settings(BaseModel):
     http_concurrency: Annotated[int, Field(ge=1, le=256)] = 32
     http_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0
     http_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    training_dir: Path | None = None
     max_feed_bytes: Annotated[int, Field(ge=1_000)] = 10_000_000
     ca_path: Path | None = None
 
@@ -211,6 +212,11 @@ class Settings(BaseModel):
     def dossiers(self) -> Path:
         """Folder of the generated Markdown files about clients and contacts, one folder per tenant."""
         return self.home / "dossiers"
+
+    @property
+    def models(self) -> Path:
+        """Folder of the classifiers that were trained here."""
+        return self.home / "models"
 
     @property
     def pages(self) -> Path:
@@ -287,6 +293,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "CLIENTLORE_HTTP_CONCURRENCY": ("http_concurrency",),
     "CLIENTLORE_HTTP_TIMEOUT": ("http_timeout_seconds",),
     "CLIENTLORE_HTTP_ATTEMPTS": ("http_attempts",),
+    "CLIENTLORE_TRAINING_DIR": ("training_dir",),
     "CLIENTLORE_MAX_FEED_BYTES": ("max_feed_bytes",),
     "CLIENTLORE_CA_FILE": ("ca_path",),
 }

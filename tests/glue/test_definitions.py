@@ -23,6 +23,7 @@ def test_the_names_that_people_rely_on_do_not_change_unexpectedly() -> None:
     graph = defs.resolve_asset_graph()
     keys = sorted(key.to_user_string() for key in graph.get_all_asset_keys())
     assert [key for key in keys if not key.startswith("out/marts/")] == [
+        "core/classifier",
         "core/config_snapshot",
         "core/connections",
         "core/events",
@@ -52,6 +53,7 @@ def test_the_names_that_people_rely_on_do_not_change_unexpectedly() -> None:
         "refresh_outputs",
         "reprocess_days",
         "send_waiting_mail",
+        "train_classifier",
     ]
     repository = defs.get_repository_def()
     assert sorted(schedule.name for schedule in repository.schedule_defs) == [

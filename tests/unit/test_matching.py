@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clientlore.control.model import Client
-from clientlore.monitoring.matching import core_name, match, patterns
+from clientlore.monitoring.matching import match
+from clientlore.monitoring.naming import core_name, patterns
 
 SCHEMA = dict.fromkeys(("item_id", "title", "text", "url", "client_id"), pl.String)
 FAR = "filler " * 60

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,11 @@ tenant_option = click.option(
     "--tenant",
     metavar="ID",
     help="Which tenant; needed where several are live, or none is and several are mock.",
+)
+data_option = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the labelled sets; CLIENTLORE_EVALUATION_DIR if not given.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 

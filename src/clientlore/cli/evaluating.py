@@ -8,18 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clientlore.cli.common import json_option, say_json, say_table
+from clientlore.cli.common import data_option, json_option, say_json, say_table
+from clientlore.cli.evaluating_clients import classification, matching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clientlore.evaluation.sets import Figure
-
-data_option = click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the labelled sets; CLIENTLORE_EVALUATION_DIR if not given.",
-)
 
 
 @click.group("eval")
@@ -28,6 +23,10 @@ def evaluate() -> None:
 
     The sets are not part of the product. What needs one that is absent says so and measures nothing.
     """
+
+
+evaluate.add_command(matching)
+evaluate.add_command(classification)
 
 
 @evaluate.command()

@@ -1,4 +1,5 @@
-"""How good the decisions are, measured on labelled sets that lie beside the project and never enter it.
+"""What is tried and measured on files: items in, judgements out, and how good they are against labels.
 
-Labels that are ours (ids and a judgement, no text) are here. Not here: the decisions, nor what is printed of them.
+Here: reading and writing JSON lines, the judgements as functions of what was read, figures with intervals. Not here:
+how anything is judged (`clientlore.monitoring`), and anything that needs a home.
 """

@@ -23,7 +23,7 @@ from clientlore.control.model import Client, Tenant
 from clientlore.control.quarantine import Reject
 from clientlore.ids import slug
 from clientlore.monitoring.crm_known import Known, known_by
-from clientlore.monitoring.matching import core_name
+from clientlore.monitoring.naming import core_name
 from clientlore.run_context import RunContext
 
 

@@ -1,4 +1,4 @@
-"""Which judge works for a tenant: the rules, or a language model with the tenant's key, settings and budget."""
+"""Which judge works for a tenant: rules and classifier, or a model with the tenant's key, settings and budget."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from clientlore.control.model import Tenant
 from clientlore.control.snapshots import Snapshot
 from clientlore.errors import ConfigurationError
 from clientlore.monitoring.asking_models import Asker
+from clientlore.monitoring.classifier import LIVE, live
 from clientlore.monitoring.llm_scoring import Asking, LlmScorer
-from clientlore.monitoring.relevance import RulesScorer
+from clientlore.monitoring.local import LocalScorer
 from clientlore.providers.judging import Scorer
 from clientlore.providers.llm.base import LanguageModel
 from clientlore.providers.llm.pacing import Pace
@@ -35,7 +36,7 @@ def scorer_for(workspace: Workspace, tenant: Tenant, snapshot: Snapshot) -> Scor
     """
     judge = judge_of(snapshot.settings)
     if judge.provider == "rules" or "judge" not in tenant.settings:
-        return RulesScorer()
+        return LocalScorer(live(workspace.settings.models / LIVE))
     model = model_for(workspace.settings, workspace.clock, judge, tenant.tenant_id)
     llm = workspace.settings.llm
     price = price_of(read_prices(llm.prices_path), model.model, workspace.clock.now().date())

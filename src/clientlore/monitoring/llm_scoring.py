@@ -24,6 +24,8 @@ from clientlore.control.model import Client
 from clientlore.ids import stable_id
 from clientlore.monitoring import folding
 from clientlore.monitoring.asking_models import PROMPT, Asked, Tally
+from clientlore.monitoring.classifier import shipped
+from clientlore.monitoring.local import with_local_category
 from clientlore.monitoring.relevance import RulesScorer
 from clientlore.monitoring.rules import RULES_VERSION
 from clientlore.providers.llm.base import LanguageModel
@@ -112,8 +114,8 @@ class LlmScorer:
         self.model.close()
 
     def score(self, items: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:
-        """See `Scorer.score`: what the rules say, of every item."""
-        return self._rules.score(items, clients)
+        """See `Scorer.score`: what the rules say, of every item; the local category is kept beside the model's."""
+        return with_local_category(self._rules.score(items, clients), shipped())
 
     def refine(self, judged: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:
         """Has the model judge what the rules let through; see `Refining.refine`.

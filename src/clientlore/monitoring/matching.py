@@ -1,85 +1,51 @@
 """Which items are about which client, and on what evidence. One pass over the text for all clients together.
 
-Names are looked for as whole words in normalised text (Aho-Corasick, as Polars has it). A name of one word must
-also stand in the text with a capital. A hit of the first word of a longer name is none.
+Names are looked for as whole words in normalised text (Aho-Corasick, as Polars has it). What stands around a hit
+decides how much it is worth: a name of one word must stand with a capital; initials must be capitals among words that
+are not; a name that goes on, as `Chemical Waste Management` does, is that of somebody else. What is left in doubt says
+why, and is for a person or a model to decide. A hit of the first word of a longer name is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
 from clientlore.control.model import Client
-from clientlore.monitoring.normalise import plain_words, words
-from clientlore.names import LEGAL_FORMS
-from clientlore.storage.lake import columns
+from clientlore.monitoring.everyday_words import EVERYDAY
+from clientlore.monitoring.naming import STRENGTH, patterns
+from clientlore.monitoring.normalise import plain_words
+from clientlore.monitoring.surroundings import (
+    BEFORE,
+    BETWEEN_PRICES,
+    BY_THE_WAY,
+    EXAMPLE,
+    FORM,
+    GOES_ON,
+    LENGTH_CHANGES,
+    LONGER,
+    PRICES,
+    WORKS_THERE,
+)
 
 LEAD_CHARS = 220
 """What stands this far from the beginning counts as the lead."""
-MIN_NAME = 3
-
-PATTERNS = columns(
-    {
-        "pattern": pl.String,
-        "client_id": pl.String,
-        "kind": pl.String,
-        "as_written": pl.String,
-        "strength": pl.Float64,
-    }
-)
-# How sure a hit of each kind makes us that the client is meant.
-_STRENGTH = {"name": 0.95, "alias": 0.9, "ticker": 0.85, "word": 0.75, "person": 0.5}
+SURE = 0.6
+"""A client that is meant less surely than this is in doubt."""
 OWN_FEED = 0.4
 OWN_SITE = 0.9
+IN_DOUBT = (
+    (pl.col("strength") < SURE)
+    & pl.col("doubt").is_not_null()
+    & ~pl.col("own_feed")
+    & ~pl.col("own_site")
+)
+"""Rows of `match` of which nobody can say who is meant without a closer look."""
+AROUND = 60
+"""How many bytes on either side of a hit are looked at."""
 
-
-def core_name(name: str) -> str:
-    """The name as words, without legal form: `"Acme Holdings, Inc."` is `"acme holdings"`."""
-    parts = plain_words(name).split()
-    while (form := _legal_form(parts)) > 0:
-        parts = parts[:-form]
-    return " ".join(parts)
-
-
-def _legal_form(parts: Sequence[str]) -> int:
-    """Of how many words the legal form at the end consists; `S.p.A.` has three letters and is one form."""
-    if len(parts) > 1 and parts[-1] in LEGAL_FORMS:
-        return 1
-    for letters in (2, 3, 4):
-        end = parts[-letters:]
-        if len(parts) > letters and max(map(len, end)) == 1 and "".join(end) in LEGAL_FORMS:
-            return letters
-    return 0
-
-
-def patterns(clients: Iterable[Client]) -> pl.DataFrame:
-    """What to look for, for every client: columns of `PATTERNS`. Two clients may share a pattern."""
-    rows = [row for client in clients for row in _client_patterns(client)]
-    frame = pl.DataFrame(rows, schema=PATTERNS, orient="row")
-    return frame.sort("strength", descending=True).unique(
-        ["pattern", "client_id"], keep="first", maintain_order=True
-    )
-
-
-def _client_patterns(client: Client) -> Iterator[tuple[str, str, str, str, float]]:
-    core = core_name(client.name)
-    named = [(core, "name", client.name)]
-    named += [(core_name(alias), "alias", alias) for alias in client.profile.get("aliases", ())]
-    for plain, kind, written in named:
-        if len(plain) < MIN_NAME:
-            continue
-        kind = kind if " " in plain else "word"  # noqa: PLW2901
-        yield f" {plain} ", client.client_id, kind, written, _STRENGTH[kind]
-    for person in client.profile.get("people", ()):
-        if " " in plain_words(person):
-            yield (
-                f" {plain_words(person)} ",
-                client.client_id,
-                "person",
-                person,
-                _STRENGTH["person"],
-            )
+_KEYS = ["item_id", "client_id"]
 
 
 def match(items: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:
@@ -91,39 +57,80 @@ def match(items: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:
 
     Returns:
         A row for each item and client: item_id, client_id, `in_title`, `in_lead`, `hits`, `evidence` (what was
-        found, as the profile writes it), `strength` (0-1), `own_feed`, `own_site`.
+        found, as the profile writes it), `found` (the words that were found; null without any), `strength` (0-1),
+        `doubt` (why it is not sure that the client is meant; null where it is), `own_feed`, `own_site`.
     """
-    prepared = items.select(
-        "item_id",
-        "title",
-        "text",
-        pl.col("client_id").alias("feed_client"),
-        host=pl.col("url").str.extract(r"^[^:]+://(?:[^/@]*@)?([^/?:]+)", 1).str.to_lowercase(),
-        head=pl.lit(" ") + words("title") + pl.lit(" "),
-        body=pl.lit(" ") + words("text") + pl.lit(" "),
-    )
+    prepared = _prepared(items)
     wanted = patterns(clients)
     found = pl.concat(
         [
-            _found(prepared, "head", wanted).with_columns(in_title=pl.lit(value=True)),
-            _found(prepared, "body", wanted).with_columns(in_title=pl.lit(value=False)),
+            _judged(_found(prepared, "head", wanted), prepared, "head"),
+            _judged(_found(prepared, "body", wanted), prepared, "body"),
             _tickers(prepared, clients),
         ]
     )
-    found = _with_capitals(found, prepared)
+    found = _with_capitals(found)
+    certain = pl.col("strength") * -1
     named = found.group_by("item_id", "client_id").agg(
         in_title=pl.col("in_title").any(),
         in_lead=(pl.col("in_title") | (pl.col("offset") < LEAD_CHARS)).any(),
         hits=pl.len().cast(pl.Int32),
-        evidence=pl.col("as_written").sort_by(pl.col("strength") * -1, "as_written").first(),
+        evidence=pl.col("as_written").sort_by(certain, "as_written").first(),
+        found=pl.col("found").sort_by(certain, "as_written", "found").first(),
+        doubt=pl.col("doubt").sort_by(certain, "as_written", "doubt").first(),
         strength=pl.col("strength").max(),
     )
     every = _with_provenance(named, prepared, clients)
     return _without_excluded(every, prepared, clients).sort("item_id", "client_id")
 
 
+def _prepared(items: pl.DataFrame) -> pl.DataFrame:
+    """The texts as words, with capitals and marks of what stood between (`head_told`) and without (`head`).
+
+    Both have the same bytes at the same places, so what is found in one can be looked at in the other.
+    """
+    told = items.select(
+        "item_id",
+        "title",
+        "text",
+        pl.col("client_id").alias("feed_client"),
+        host=pl.col("url").str.extract(r"^[^:]+://(?:[^/@]*@)?([^/?:]+)", 1).str.to_lowercase(),
+        head_told=_told("title"),
+        body_told=_told("text"),
+    ).with_columns(head=_plain("head_told"), body=_plain("body_told"))
+    return told.with_columns(
+        # A letter whose small form has another length: without capitals it is only less sure.
+        pl.when(pl.col(f"{part}_told").str.len_bytes() == pl.col(part).str.len_bytes())
+        .then(f"{part}_told")
+        .otherwise(part)
+        .alias(f"{part}_told")
+        for part in ("head", "body")
+    )
+
+
+def _told(column: str) -> pl.Expr:
+    """Words with one mark between two: `.` ends a sentence or an abbreviation, `,` parts, `-` joins."""
+    words = (
+        pl.col(column)
+        .fill_null("")
+        .str.normalize("NFKC")
+        .str.replace_many(LENGTH_CHANGES)
+        .str.replace_all(r"(?i)(?:[\x{2019}']s)+([^\p{L}\p{N}]|$)|\s-+\s", ",$1")
+        .str.replace_all(r"[^\p{L}\p{N}]*[,()\[\]<>\"/|\x{2013}\x{2014}][^\p{L}\p{N}]*", ",")
+        .str.replace_all(r"[^\p{L}\p{N},]*[.!?;:][^\p{L}\p{N},]*", ".")
+        .str.replace_all(r"[^\p{L}\p{N},.]*\s[^\p{L}\p{N},.]*", " ")
+        .str.replace_all(r"[^\p{L}\p{N},. ]+", "-")
+    )
+    return pl.lit(" ") + words + pl.lit(" ")
+
+
+def _plain(column: str) -> pl.Expr:
+    """Small letters, and a space for every mark."""
+    return pl.col(column).str.to_lowercase().str.replace_all(r"[,.\-]", " ")
+
+
 def _found(prepared: pl.DataFrame, column: str, wanted: pl.DataFrame) -> pl.DataFrame:
-    """Every hit of a pattern in a column, with its offset."""
+    """Every hit of a pattern in a column, with its offset in bytes."""
     texts = prepared.select("item_id", column)
     if wanted.is_empty():
         hits = texts.clear().select("item_id", pattern=column, offset=pl.lit(0, pl.UInt32))
@@ -138,65 +145,165 @@ def _found(prepared: pl.DataFrame, column: str, wanted: pl.DataFrame) -> pl.Data
             .filter(pl.col("pattern").list.len() > 0)
             .explode("pattern", "offset")
         )
-    return hits.join(wanted, on="pattern").select(
-        "item_id", "client_id", "kind", "as_written", "strength", "offset"
+    return hits.join(wanted, on="pattern")
+
+
+def _judged(hits: pl.DataFrame, prepared: pl.DataFrame, part: str) -> pl.DataFrame:
+    """What each hit is worth where it stands: adds found, capital, strength, doubt and in_title."""
+    told = hits.join(
+        prepared.select(
+            "item_id",
+            _text=f"{part}_told",
+            _shouts=~pl.col(f"{part}_told").str.contains(r"\p{Ll}\p{Ll}"),
+        ),
+        on="item_id",
+        maintain_order="left",
+    ).with_columns(_bytes=pl.col("_text").cast(pl.Binary))
+    start, length = pl.col("offset"), pl.col("pattern").str.len_bytes()
+    told = told.with_columns(
+        _before=pl.col("_bytes").bin.slice(0, start + 1).cast(pl.String).str.tail(AROUND),
+        _said=pl.col("_bytes").bin.slice(start + 1, length - 2).cast(pl.String),
+        _after=pl.col("_bytes").bin.slice(start + length - 1).cast(pl.String).str.head(AROUND),
     )
+    own = pl.col("as_written").str.extract(r"([\p{L}\p{N}]+)", 1)
+    capital = pl.col("_said").str.contains(r"^[\p{Lu}\p{N}]") | (
+        (pl.col("_said") == own) & own.str.contains(r"\p{Lu}")
+    )
+    form = pl.col("_after").str.contains(FORM)
+    previous = pl.col("_before").str.extract(LONGER, 1)
+    begins = pl.col("_before").str.contains(r"(?:^ |[.,] ?)\p{L}+[ \-]$")
+    longer = (
+        previous.is_not_null()
+        & ~begins
+        & ~pl.col("_shouts")
+        & ~previous.str.to_lowercase().str.contains(f"^{BEFORE}$")
+    )
+    leads = pl.lit(part == "head") | (start < LEAD_CHARS)
+    goes_on = (
+        (~leads | (pl.col("kind") == "short"))
+        & ~form
+        & ~pl.col("_shouts")
+        & pl.col("_after").str.contains(GOES_ON)
+    )
+    starts = pl.col("_before").str.contains(r"^ $|\.$")
+    everyday = (
+        (pl.col("kind") == "word")
+        & pl.col("pattern").str.strip_chars().is_in(sorted(EVERYDAY))
+        & ~form
+        & (starts | pl.col("_shouts") | pl.col("_after").str.contains(r"^(?: and)? \p{Lu}\p{Ll}"))
+    )
+    by_the_way = ~leads & (
+        pl.col("_before").str.contains(BY_THE_WAY)
+        | (~form & pl.col("_before").str.contains(EXAMPLE))
+        | pl.col("_after").str.contains(WORKS_THERE)
+    )
+    doubt = (
+        pl.when(pl.col("kind") == "person")
+        .then(pl.lit("only a person of the client is named"))
+        .when((pl.col("kind") == "acronym") & ~form)
+        .then(pl.lit("only initials are named"))
+        .when(pl.col("kind") == "domain")
+        .then(None)
+        .when(longer | goes_on)
+        .then(pl.lit("the name is part of a longer one"))
+        .when(everyday)
+        .then(pl.lit("the name is an everyday word"))
+        .when(
+            pl.col("_before").str.contains(BETWEEN_PRICES) & pl.col("_after").str.contains(PRICES)
+        )
+        .then(pl.lit("the name stands in a table of prices"))
+        .when(by_the_way)
+        .then(pl.lit("only named by the way"))
+    )
+    kept = (
+        pl.when(pl.col("kind") == "acronym")
+        .then((pl.col("_said") == pl.col("as_written")) & ~pl.col("_shouts"))
+        .when(pl.col("kind") == "domain")
+        .then(pl.col("_said").str.to_lowercase() == pl.col("as_written"))
+        .otherwise(pl.lit(value=True))
+    )
+    return (
+        told.with_columns(
+            doubt=doubt,
+            found="_said",
+            capital=capital,
+            in_title=pl.lit(part == "head"),
+            form=form,
+        )
+        .filter(kept)
+        .with_columns(
+            strength=(
+                pl.when(pl.col("doubt").is_null() | (pl.col("kind") == "person"))
+                .then("strength")
+                .otherwise(pl.col("strength") * 0.5)
+            )
+        )
+        .select(*_HIT)
+    )
+
+
+_HIT = (
+    "item_id",
+    "client_id",
+    "kind",
+    "as_written",
+    "strength",
+    "offset",
+    "found",
+    "capital",
+    "doubt",
+    "in_title",
+)
 
 
 def _tickers(prepared: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:
     """Tickers as tickers are written: $ACME, (ACME), (NYSE: ACME), <ACME>. The bare word is none."""
-    forms = (*(f"${{}}{end}" for end in " .,;:!?)"), "({})", ": {})", ":{})", "<{}>")
-    rows = [
-        (form.format(client.ticker.upper()), client.client_id, client.ticker.upper())
-        for client in clients
-        if client.ticker
-        for form in forms
-    ]
     wanted = pl.DataFrame(
-        rows,
-        schema={"pattern": pl.String, "client_id": pl.String, "as_written": pl.String},
+        [(c.ticker.upper(), c.client_id) for c in clients if c.ticker],
+        schema={"as_written": pl.String, "client_id": pl.String},
         orient="row",
-    ).with_columns(kind=pl.lit("ticker"), strength=pl.lit(_STRENGTH["ticker"]))
+    )
+    written = r"\$[A-Z][A-Z0-9.\-]*|[(<:] ?[A-Z0-9][A-Z0-9.\-]*[)>]"
     parts = [
-        _found(
-            prepared.with_columns((pl.col(column) + pl.lit(" ")).alias(column)), column, wanted
-        ).with_columns(in_title=pl.lit(column == "title"))
+        prepared.select(
+            "item_id",
+            in_title=pl.lit(column == "title"),
+            found=pl.col(column).str.extract_all(written),
+            offset=pl.col(column).str.find(written),
+        )
+        .explode("found")
+        .drop_nulls("found")
+        .with_columns(as_written=pl.col("found").str.strip_chars("$(<:>) .-"))
+        .join(wanted, on="as_written")
         for column in ("title", "text")
     ]
-    return pl.concat(parts)
-
-
-def _with_capitals(found: pl.DataFrame, prepared: pl.DataFrame) -> pl.DataFrame:
-    """Leaves out names of one word that the text never writes with a capital, or as the profile does: `eBay`."""
-    one = found.filter(pl.col("kind") == "word")
-    if one.is_empty():
-        return found
-    written = (
-        one.select("item_id", "as_written")
-        .unique()
-        .join(
-            prepared.select(
-                "item_id", told=_whole_words(pl.concat_str("title", "text", separator=" "))
-            ),
-            on="item_id",
-        )
+    return pl.concat(parts).select(
+        "item_id",
+        "client_id",
+        pl.lit("ticker").alias("kind"),
+        "as_written",
+        pl.lit(STRENGTH["ticker"]).alias("strength"),
+        "offset",
+        "found",
+        pl.lit(value=True).alias("capital"),
+        pl.lit(None, pl.String).alias("doubt"),
+        "in_title",
     )
-    first = _whole_words(pl.col("as_written")).str.strip_chars().str.split(" ").list.first()
-    capital = first.str.slice(0, 1).str.to_uppercase() + first.str.slice(1)
-    with_capital = pl.when(first.str.contains(r"\p{Lu}")).then(first).otherwise(capital)
-    kept = written.filter(
-        pl.any_horizontal(
-            pl.col("told").str.contains(pl.format(" {} ", form), literal=True)
-            for form in (capital, with_capital, first.str.to_uppercase())
-        )
-    ).select("item_id", "as_written")
+
+
+def _with_capitals(found: pl.DataFrame) -> pl.DataFrame:
+    """Leaves out names of one word that the text never writes with a capital, or as the profile does: `eBay`."""
+    written = found.filter((pl.col("kind") == "word") & pl.col("capital"))
+    one = found.filter(pl.col("kind") == "word")
     sure = found.filter(pl.col("kind") != "word")
-    return pl.concat([sure, one.join(kept, on=["item_id", "as_written"], how="semi")])
-
-
-def _whole_words(text: pl.Expr) -> pl.Expr:
-    """The text with its capitals, a space before, between and behind its words."""
-    return pl.format(" {} ", text.str.replace_all(r"[^\p{L}\p{N}]+", " "))
+    return pl.concat(
+        [
+            sure,
+            one.join(
+                written.select(*_KEYS, "as_written").unique(), on=[*_KEYS, "as_written"], how="semi"
+            ),
+        ]
+    )
 
 
 def _with_provenance(

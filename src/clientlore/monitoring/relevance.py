@@ -22,8 +22,8 @@ import polars as pl
 from clientlore.control.model import Client
 from clientlore.control.snapshots import Snapshot
 from clientlore.monitoring import events, folding, matching
-from clientlore.monitoring.normalise import headline, words
-from clientlore.monitoring.rules import KEYWORDS, ROUNDUP, RULES_VERSION, pattern
+from clientlore.monitoring.categories import by_rules
+from clientlore.monitoring.rules import RULES_VERSION
 from clientlore.providers.judging import Refining, Scorer
 from clientlore.storage.lake import UTC_TIME, Lake, Table, columns
 from clientlore.taxonomy import CATEGORY_LABELS, CATEGORY_NAMES
@@ -41,6 +41,8 @@ RELEVANCE = Table(
             "score": pl.Float64,
             "category": pl.Enum(CATEGORY_NAMES),
             "confidence": pl.Float64,
+            "local_category": pl.Enum(CATEGORY_NAMES),
+            "local_confidence": pl.Float64,
             "role": pl.String,
             "evidence": pl.String,
             "summary": pl.String,
@@ -58,8 +60,6 @@ RELEVANCE = Table(
     ("event_id", "client_id"),
     "An event and a client it may be about, judged on the day on which the two first came together.",
 )
-SCORED_CHARS = 1_500
-"""How much of a text the rules read for its category: news says what it is about at its beginning."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class RulesScorer:
 
     def score(self, items: pl.DataFrame, clients: Sequence[Client]) -> pl.DataFrame:  # noqa: ARG002 - the rules need no profile
         """See `Scorer.score`."""
-        frame = _categorised(items)
+        frame = by_rules(items)
         role = (
             pl.when("in_title")
             .then(pl.lit("subject"))
@@ -111,13 +111,11 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
     An event of an earlier day is judged again only for clients that a new copy of it brings in.
     """
     tenant_id, day = snapshot.tenant_id, snapshot.day
-    members = lake.collect(
-        events.MEMBERS,
-        lake.scan(events.MEMBERS, [tenant_id], [day])
-        .filter(pl.col("status") == "PROCESSED")
-        .drop("words", "fingerprints"),
-    )
+    members = members_of_day(lake, tenant_id, day)
     matched = matching.match(members, snapshot.clients)
+    if not isinstance(scorer, Refining):
+        # Who may be meant is for a model or a person to decide.
+        matched = matched.filter(~matching.IN_DOUBT)
     publishers = members.group_by("event_id").agg(
         publishers=pl.col("publisher").n_unique().cast(pl.Int32)
     )
@@ -138,6 +136,10 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
         fresh = fresh.with_columns(
             judged_by=pl.lit(scorer.method), judged_version=pl.lit(scorer.version)
         )
+    if "local_category" not in fresh.columns:
+        fresh = fresh.with_columns(
+            local_category=pl.lit(None, pl.String), local_confidence=pl.lit(None, pl.Float64)
+        )
     born = _birthdays(lake, tenant_id, day)
     fresh = fresh.join(born, on="event_id", how="left").sort(list(RELEVANCE.sort))
     return fresh.select(
@@ -149,6 +151,8 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
         score="score",
         category=pl.col("category").cast(pl.Enum(CATEGORY_NAMES)),
         confidence="confidence",
+        local_category=pl.col("local_category").cast(pl.Enum(CATEGORY_NAMES)),
+        local_confidence="local_confidence",
         role="role",
         evidence="evidence",
         summary="summary",
@@ -161,6 +165,16 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
         published_at="published_at",
         collected_at="collected_at",
         source_mode="source_mode",
+    )
+
+
+def members_of_day(lake: Lake, tenant_id: str, day: date) -> pl.DataFrame:
+    """The items that came together into the day's events."""
+    return lake.collect(
+        events.MEMBERS,
+        lake.scan(events.MEMBERS, [tenant_id], [day])
+        .filter(pl.col("status") == "PROCESSED")
+        .drop("words", "fingerprints"),
     )
 
 
@@ -177,57 +191,6 @@ def _birthdays(lake: Lake, tenant_id: str, day: date) -> pl.DataFrame:
         "event_id", event_day="day"
     )
     return lake.collect(events.EVENTS, frame).unique("event_id", keep="first", maintain_order=True)
-
-
-def _categorised(items: pl.DataFrame) -> pl.DataFrame:
-    """Adds category, its strength, by how much it leads, and the words that say so."""
-    frame = items.with_columns(
-        _head=headline("title", "publisher").str.to_lowercase() + pl.lit(" "),
-        _lead=pl.col("text").str.slice(0, SCORED_CHARS).str.to_lowercase(),
-    )
-    frame = frame.with_columns(
-        (
-            3 * pl.col("_head").str.count_matches(pattern(name)).cast(pl.Int32)
-            + pl.col("_lead").str.count_matches(pattern(name)).cast(pl.Int32)
-        )
-        .clip(0, 6)
-        .alias(name)
-        for name in KEYWORDS
-    )
-    names = list(KEYWORDS)
-    frame = frame.with_columns(_hits=pl.concat_list(names)).with_columns(
-        _best=pl.col("_hits").list.max(),
-        _which=pl.col("_hits").list.arg_max(),
-        _second=pl.col("_hits").list.sort(descending=True).list.get(1),
-    )
-    known = pl.col("_best") > 0
-    categories = pl.Series("names", names)
-    told = pl.coalesce(
-        pl.when((pl.col("_which") == n) & known).then(_told_by(name))
-        for n, name in enumerate(names)
-    )
-    return frame.with_columns(
-        category=pl.when(known)
-        .then(pl.col("_which").replace_strict(dict(enumerate(categories)), return_dtype=pl.String))
-        .otherwise(pl.lit("other")),
-        strength_of_category=(pl.col("_best") / 4).clip(0.0, 1.0),
-        lead_of_category=pl.when(known)
-        .then((pl.col("_best") - pl.col("_second")) / pl.col("_best"))
-        .otherwise(0.0),
-        category_words=told,
-        is_roundup=words("title").str.contains(ROUNDUP),
-    ).drop("_head", "_lead", "_hits", "_best", "_which", "_second", *names)
-
-
-def _told_by(category: str) -> pl.Expr:
-    return (
-        (pl.col("_head") + pl.col("_lead"))
-        .str.extract_all(pattern(category))
-        .list.eval(pl.element().str.strip_chars())
-        .list.unique(maintain_order=True)
-        .list.head(3)
-        .list.join(", ")
-    )
 
 
 def _first_sentence() -> pl.Expr:

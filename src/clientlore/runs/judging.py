@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
+import polars as pl
+
 from clientlore.control import ledger, snapshots
 from clientlore.control.alerts import raise_alert
 from clientlore.control.judge_entry import limits_of
@@ -63,6 +65,7 @@ def relevance(ctx: RunContext, tenant: Tenant, day: date) -> Work:
             "unscored": waiting,
             "relevant": int((scores >= 0.5).sum()),
             "tokens": int(frame["tokens"].sum()),
+            "disagreed": _disagreements(frame),
             **counts,
             **{str(name): count for name, count in by_category.items()},
         },
@@ -71,6 +74,12 @@ def relevance(ctx: RunContext, tenant: Tenant, day: date) -> Work:
         content_sha=written.sha,
         notes=said,
     )
+
+
+def _disagreements(frame: pl.DataFrame) -> int:
+    """On how many pairs a model and the classifier name different categories."""
+    models = frame.filter(pl.col("method") == "llm", pl.col("local_category").is_not_null())
+    return models.filter(pl.col("category") != pl.col("local_category")).height
 
 
 def days_to_judge(ctx: RunContext, tenant: Tenant, day: date) -> list[date]:

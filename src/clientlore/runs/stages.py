@@ -69,7 +69,7 @@ STAGES: Mapping[str, Stage] = {
         Stage(CRM_ACTIVITIES.key, "1", work.crm_activities, while_held=True),
         Stage(SEARCH_RESULTS.key, "1", work.search_results, while_held=True),
         Stage(EVENTS.key, NORMALISER, work.events),
-        Stage(RELEVANCE.key, RULES_VERSION, judging.relevance, first=judging.days_to_judge),
+        Stage(RELEVANCE.key, f"{RULES_VERSION}-m1", judging.relevance, first=judging.days_to_judge),
         Stage(
             "core/memory_log",
             MEMORY_VERSION,

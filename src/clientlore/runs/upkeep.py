@@ -22,7 +22,7 @@ from clientlore.memory.maintenance.insights import INSIGHTS, insights
 from clientlore.memory.maintenance.plan import Plan
 from clientlore.memory.maintenance.running import FEATURES, preview
 from clientlore.memory.service import MemoryService
-from clientlore.monitoring.matching import core_name
+from clientlore.monitoring.naming import core_name
 from clientlore.run_context import RunContext
 from clientlore.runs.report import Work
 from clientlore.storage.files import write_bytes

@@ -1,0 +1,138 @@
+"""Texts as hashed words, pairs of words and letters in a row: what the classifier sees. Numpy over bytes, no loop.
+
+Hashes depend on the bytes alone, so a model that was trained elsewhere finds its weights here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+BITS = 18
+"""A feature is one of 2 ** BITS buckets."""
+LETTERS = (3, 4, 5)
+READ_CHARS = 1_500
+"""How much of a text is read: news says what it is about at its beginning."""
+_SPACE = 32
+_STEP = np.uint64(0x100000001B3)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_STIR = np.uint64(0xD6E8FEB86659FD93)
+_LONGEST = 64
+_ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&nbsp;": " "}
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of texts, each (text, bucket) once, sorted by text.
+
+    Attributes:
+        text: Index of the text, shape (n,).
+        bucket: The bucket, shape (n,).
+        weight: 1 + log of how often it occurs there, shape (n,).
+        texts: How many texts there are.
+    """
+
+    text: Integers
+    bucket: Integers
+    weight: Floats
+    texts: int
+
+
+def cleaned(texts: pl.Series) -> pl.Series:
+    """Small letters, digits and a few telling marks, one space between words; addresses are left out."""
+    return (
+        texts.fill_null("")
+        .str.slice(0, READ_CHARS)
+        .str.replace_many(_ENTITIES)
+        .str.normalize("NFKC")
+        .str.to_lowercase()
+        .str.replace_all(r"https?://\S+", " ")
+        .str.replace_all(r"[\x{2019}']s\b", " s")
+        .str.replace_all(r"([$%&!?])", " $1 ")
+        .str.replace_all(r"[^\p{L}\p{N}$%&!?]+", " ")
+        .str.strip_chars()
+    )
+
+
+def word_and_letter_features(texts: pl.Series) -> tuple[Features, Features]:
+    """Words and pairs of words; and runs of letters within words."""
+    plain = cleaned(texts)
+    framed = [f" {text} ".encode() for text in plain]
+    count = len(framed)
+    if not count:
+        none = _counted(np.zeros(0, np.int64), np.zeros(0, np.uint64), 0)
+        return none, none
+    buffer = np.frombuffer(b"".join(framed), dtype=np.uint8)
+    text = np.repeat(np.arange(count), [len(f) for f in framed])
+    with np.errstate(over="ignore"):
+        return _words(buffer, text, count), _letters(buffer, text, count)
+
+
+def _words(buffer: NDArray[np.uint8], text: Integers, count: int) -> Features:
+    inside = buffer != _SPACE
+    starts = np.flatnonzero(inside & ~np.concatenate(([False], inside[:-1])))
+    if not starts.size:
+        return _counted(np.zeros(0, np.int64), np.zeros(0, np.uint64), count)
+    # A text begins with a space, so nothing but that lies before the first word.
+    lengths = np.diff(starts, append=buffer.size)
+    place = np.zeros(buffer.size, np.int64)
+    place[starts[0] :] = np.arange(buffer.size - starts[0]) - np.repeat(starts - starts[0], lengths)
+    powers = np.cumprod(np.full(_LONGEST, _STEP))
+    worth = (
+        _stirred(buffer.astype(np.uint64) + np.uint64(1)) * powers[np.minimum(place, _LONGEST - 1)]
+    )
+    worth[~inside] = 0
+    word = _stirred(np.add.reduceat(worth, starts))
+    of = text[starts]
+    pair = of[1:] == of[:-1]
+    pairs = _stirred(word[:-1] * _GOLDEN + word[1:] + np.uint64(7))[pair]
+    return _counted(
+        np.concatenate((of, of[1:][pair])),
+        np.concatenate((_stirred(word ^ np.uint64(11)), pairs)),
+        count,
+    )
+
+
+def _letters(buffer: NDArray[np.uint8], text: Integers, count: int) -> Features:
+    """Runs of bytes that lie in one word, the spaces around it among them."""
+    inside = buffer != _SPACE
+    spaces = np.cumsum(~inside)
+    value = _stirred(buffer.astype(np.uint64) + np.uint64(1))
+    texts, hashes = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
+    for length in LETTERS:
+        last = buffer.size - length + 1
+        if last <= 0:
+            continue
+        run = np.zeros(last, np.uint64)
+        for step in range(length):
+            run = run * _STEP + value[step : last + step]
+        within = (spaces[length - 2 : last + length - 2] == spaces[:last]) & (
+            text[:last] == text[length - 1 :]
+        )
+        texts.append(text[:last][within])
+        hashes.append(_stirred(run[within] + np.uint64(length * 1_000_003)))
+    return _counted(np.concatenate(texts), np.concatenate(hashes), count)
+
+
+def _stirred(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Every bit of each value spread over all of them."""
+    mixed = (values ^ (values >> np.uint64(32))) * _STIR
+    mixed = (mixed ^ (mixed >> np.uint64(32))) * _STIR
+    return mixed ^ (mixed >> np.uint64(32))
+
+
+def _counted(text: Integers, hashes: NDArray[np.uint64], count: int) -> Features:
+    buckets = (hashes >> np.uint64(64 - BITS)).astype(np.int64)
+    keys, times = np.unique((text << BITS) | buckets, return_counts=True)
+    return Features(
+        keys >> BITS,
+        keys & ((1 << BITS) - 1),
+        (1 + np.log(times)).astype(np.float32),
+        count,
+    )
