@@ -87,7 +87,8 @@ def candidates(prints: pl.Series, first_new: int) -> pl.DataFrame:
     before = np.arange(len(keys)) - start
     wanted = (before > 0) & (rows >= first_new)
     rows_w, start_w, before_w = rows[wanted], start[wanted], before[wanted]
-    order = np.lexsort((start_w, before_w, rows_w))
+    # By text, then by rarity; what is equally rare in the order of the hashes, which a stable sort keeps.
+    order = np.argsort((rows_w << 24) | np.minimum(before_w, (1 << 24) - 1), kind="stable")
     rows_w, start_w, before_w = rows_w[order], start_w[order], before_w[order]
     if not len(rows_w):
         return nothing
