@@ -1,7 +1,7 @@
 """What comes first in a search: words, what was said around them, who said it, when it was, what it means.
 
-Weights were chosen on five public conversations, looking at what each change did to every one; `docs/searching.md` has the
-formula.
+Weights were chosen on five public conversations, looking at what each change did to every one;
+`docs/searching.md` has the formula.
 """
 
 from __future__ import annotations
