@@ -112,7 +112,7 @@ async def _fetch(workspace: Workspace, source: Source, client: Client | None) ->
     day = workspace.clock.now().date()
     ask = Ask(source, client, () if client is None else (client,), day, True, SourceState())
     provider = workspace.providers.get(source.kind)
-    async with open_client(PATIENCE) as opened:
+    async with open_client(PATIENCE, workspace.settings.ca_path) as opened:
         http = _Once(
             opened,
             clock=workspace.clock,
