@@ -23,6 +23,7 @@ OF_THE_RUN = (
     "first_collected_at",
     "recorded_at",
     "revised_at",
+    "seen_at",
 )
 
 
