@@ -92,10 +92,10 @@ def test_empty_files_give_empty_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "line 2 is no JSON"),
+        ("{", "line 2: it is no JSON"),
         ('{"title": "x"}', "line 2: id"),
         ('{"id": 1, "title": 5}', "line 2: title"),
-        ("[1]", "line 2: the line"),
+        ("[1]", "line 2: Input should be"),
     ],
 )
 def test_a_bad_line_is_named_and_nothing_is_written(tmp_path: Path, line: str, said: str) -> None:

@@ -27,10 +27,11 @@ def match(items: Path, clients_file: Path, out: Path, review: Path | None) -> No
     IN has JSON lines with id, title and body; url if there is one. OUT gets id, client_id, role (subject or mention),
     confidence and evidence, in the order of IN.
     """
-    from clientlore.evaluation.lines import ClientLine, Line, read_lines, write_lines
+    from clientlore.evaluation.lines import ClientLine, Line, write_lines
     from clientlore.evaluation.matching import match_items
+    from clientlore.json_lines import read_file
 
-    found = match_items(read_lines(items, Line), read_lines(clients_file, ClientLine))
+    found = match_items(read_file(items, Line), read_file(clients_file, ClientLine))
     written = write_lines(out, found.accepted)
     if review is not None:
         write_lines(review, found.ambiguous)
@@ -48,7 +49,8 @@ def classify(items: Path, out: Path) -> None:
     they turned it over), in the order of IN.
     """
     from clientlore.evaluation.classification import classify_items
-    from clientlore.evaluation.lines import Line, read_lines, write_lines
+    from clientlore.evaluation.lines import Line, write_lines
+    from clientlore.json_lines import read_file
 
-    written = write_lines(out, classify_items(read_lines(items, Line)))
+    written = write_lines(out, classify_items(read_file(items, Line)))
     click.echo(f"{written} items classified.", err=True)

@@ -56,7 +56,8 @@ def memory_load(source: TextIO, tenant: str, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from clientlore.memory.bulk import Line, load, prepare, read_lines
+    from clientlore.json_lines import read_lines
+    from clientlore.memory.bulk import Line, load, prepare
 
     name = Path(source.name).name
     lines = read_lines(source, Line, name)
@@ -97,7 +98,8 @@ def memory_query(source: TextIO, tenant: str, limit: int, mode: Any, out: str) -
     Each line is a JSON object: id, owner, query and if wanted as_of. Each line of the answer has the id of the query
     and its hits, best first, with the ids under which they were loaded.
     """
-    from clientlore.memory.bulk import Asked, answers, read_lines
+    from clientlore.json_lines import read_lines
+    from clientlore.memory.bulk import Asked, answers
     from clientlore.storage.files import write_bytes
 
     asked = read_lines(source, Asked, Path(source.name).name)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -20,7 +20,6 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
-from pydantic import ValidationError as Invalid
 
 from clientlore.control import migrate, tenants
 from clientlore.control.model import Tenant
@@ -39,8 +38,6 @@ BATCH = 1_000
 MOST_CHARACTERS = 1_000_000
 MOST_METADATA_BYTES = 64 * 1024
 DEFAULT_KIND = "memory"
-_SHOWN = 5
-"""Faults of a file that are told one by one."""
 
 
 def _instant(value: object) -> object:
@@ -141,37 +138,7 @@ class Loaded:
     rows: int
 
 
-_Model = TypeVar("_Model", Line, Asked)
 Told = Callable[[int, int], None]
-
-
-def read_lines(lines: Iterable[str], model: type[_Model], name: str) -> list[_Model]:
-    """The objects of a file; blank lines are passed over.
-
-    Args:
-        lines: The file.
-        model: What a line is.
-        name: What the file is called in errors.
-
-    Raises:
-        ConfigurationError: A line is not what it should be: nothing of the file is taken.
-    """
-    made, faults = [], []
-    for number, text in enumerate(lines, start=1):
-        if not text.strip():
-            continue
-        try:
-            one = model.model_validate(json.loads(text))
-            made.append(one)
-        except (Invalid, ValueError, RecursionError) as error:
-            faults.append(f"line {number}: {_why(error)}")
-    if faults:
-        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        raise ConfigurationError(
-            f"{name} cannot be read: {'; '.join(faults[:_SHOWN])}{more}",
-            "Correct these lines and try again; nothing was taken from the file.",
-        )
-    return made
 
 
 def prepare(workspace: Workspace, tenant_id: str) -> None:
@@ -323,11 +290,3 @@ def _operations(
 
 def _memory_id(tenant_id: str, line: Line) -> str:
     return memory_id_for(tenant_id, line.owner, "loaded", f"load:{line.id}")
-
-
-def _why(error: Exception) -> str:
-    if not isinstance(error, Invalid):
-        return f"it is no JSON ({error})" if isinstance(error, json.JSONDecodeError) else str(error)
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"][:1])
-    return f"{place}: {first['msg'].removeprefix('Value error, ')}" if place else first["msg"]

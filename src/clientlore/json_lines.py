@@ -1,0 +1,72 @@
+"""Files of JSON lines that people hand in: each line checked against a model, what is wrong said with its number."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from clientlore.errors import BadDataError, ConfigurationError
+
+_SHOWN = 5
+"""Faults of a file that are told one by one."""
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_lines(lines: Iterable[str], model: type[M], name: str) -> list[M]:
+    """The objects of a file; blank lines are passed over.
+
+    Args:
+        lines: The file.
+        model: What a line is.
+        name: What the file is called in errors.
+
+    Raises:
+        BadDataError: A line is not what it should be: nothing of the file is taken.
+    """
+    made, faults = [], []
+    for number, text in enumerate(lines, start=1):
+        if not text.strip():
+            continue
+        try:
+            made.append(model.model_validate(json.loads(text)))
+        except (ValidationError, ValueError, RecursionError) as error:
+            faults.append(f"line {number}: {_why(error)}")
+    if faults:
+        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        raise BadDataError(
+            f"{name} cannot be read: {'; '.join(faults[:_SHOWN])}{more}",
+            "Correct these lines and try again; nothing was taken from the file.",
+        )
+    return made
+
+
+def read_file(path: Path, model: type[M]) -> list[M]:
+    """The objects of a file in UTF-8; a name that ends in `.gz` is unpacked.
+
+    Raises:
+        ConfigurationError: The file cannot be opened or is not UTF-8.
+        BadDataError: As for `read_lines`.
+    """
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        text = raw.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            "Name a file of JSON lines in UTF-8.",
+        ) from None
+    # Not `splitlines`: characters that end a line elsewhere may stand inside a JSON string.
+    return read_lines(text.split("\n"), model, str(path))
+
+
+def _why(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"it is no JSON ({error})" if isinstance(error, json.JSONDecodeError) else str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"][:1])
+    return f"{place}: {first['msg'].removeprefix('Value error, ')}" if place else first["msg"]
