@@ -59,7 +59,7 @@ class Desk:
 
     def judge(self, day: date, scorer: Any = None) -> list[dict[str, Any]]:
         """Judges a day and writes it."""
-        frame = relevance_of_day(self.lake, self.snapshot(day), scorer or RulesScorer())
+        frame = relevance_of_day(self.lake, self.snapshot(day), scorer or RulesScorer()).rows
         self.lake.write(RELEVANCE, "desk", day, frame)
         return frame.to_dicts()
 

@@ -38,6 +38,7 @@ _COMMANDS: Mapping[str, str] = {
     "schedule": "operating:schedule",
     "tenant": "operating:tenant",
     "quarantine": "quarantine:quarantine",
+    "review": "reviewing:review",
     "outbox": "operating:outbox",
     "memory": "remembering:memory",
     "policy": "automating:policy",

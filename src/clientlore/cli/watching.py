@@ -80,7 +80,10 @@ def _say(found: Standing) -> None:
     columns = ["run_id", "job", "started_at", "outcome", "error"]
     say_table("Newest runs", columns, [[r[c] for c in columns] for r in found.runs])
     say_table("Mail", ["state", "messages"], sorted(found.outbox.items()))
-    click.echo(f"Set aside: {found.quarantined}. Active fires: {found.active_fires}.")
+    in_doubt = sum(x["in_doubt"] for x in found.tenants)
+    click.echo(
+        f"Set aside: {found.quarantined}. In doubt: {in_doubt}. Active fires: {found.active_fires}."
+    )
     click.echo(f"Orchestrator: {found.orchestrator['name']}; {found.orchestrator['detail']}.")
     for problem in found.needs_attention:
         click.echo(f"! {problem}")

@@ -23,9 +23,12 @@ from clientlore.monitoring.surroundings import (
     EXAMPLE,
     FORM,
     GOES_ON,
+    HOLDING,
     LENGTH_CHANGES,
     LONGER,
+    POINTS,
     PRICES,
+    SHARE_CLASS,
     WORKS_THERE,
 )
 
@@ -177,7 +180,7 @@ def _judged(hits: pl.DataFrame, prepared: pl.DataFrame, part: str) -> pl.DataFra
         & ~begins
         & ~pl.col("_shouts")
         & ~previous.str.to_lowercase().str.contains(f"^{BEFORE}$")
-    )
+    ) | ((pl.col("kind") != "person") & pl.col("_before").str.contains(POINTS))
     leads = pl.lit(part == "head") | (start < LEAD_CHARS)
     goes_on = (
         (~leads | (pl.col("kind") == "short"))
@@ -206,12 +209,19 @@ def _judged(hits: pl.DataFrame, prepared: pl.DataFrame, part: str) -> pl.DataFra
         .then(None)
         .when(longer | goes_on)
         .then(pl.lit("the name is part of a longer one"))
+        .when(~leads & form & (pl.col("kind") == "short"))
+        .then(pl.lit("the name has another legal form"))
         .when(everyday)
         .then(pl.lit("the name is an everyday word"))
         .when(
             pl.col("_before").str.contains(BETWEEN_PRICES) & pl.col("_after").str.contains(PRICES)
         )
         .then(pl.lit("the name stands in a table of prices"))
+        .when(
+            ~leads
+            & (pl.col("_before").str.contains(HOLDING) | pl.col("_after").str.contains(SHARE_CLASS))
+        )
+        .then(pl.lit("only its shares are named"))
         .when(by_the_way)
         .then(pl.lit("only named by the way"))
     )

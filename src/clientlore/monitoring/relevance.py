@@ -21,7 +21,7 @@ import polars as pl
 
 from clientlore.control.model import Client
 from clientlore.control.snapshots import Snapshot
-from clientlore.monitoring import events, folding, matching
+from clientlore.monitoring import events, folding, matching, reviewing
 from clientlore.monitoring.categories import by_rules
 from clientlore.monitoring.rules import RULES_VERSION
 from clientlore.providers.judging import Refining, Scorer
@@ -105,22 +105,37 @@ class RulesScorer:
         ).with_columns(rationale=_rationale())
 
 
-def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Judged:
+    """A day's judgements, in the columns of `RELEVANCE`, and what is in doubt, in those of `reviewing.DOUBTFUL`."""
+
+    rows: pl.DataFrame
+    doubtful: pl.DataFrame
+
+
+def relevance_of_day(
+    lake: Lake, snapshot: Snapshot, scorer: Scorer, decided: pl.DataFrame | None = None
+) -> Judged:
     """Judges the pairs of event and client that first come together on a day; writes nothing.
 
-    An event of an earlier day is judged again only for clients that a new copy of it brings in.
+    An event of an earlier day is judged again only for clients that a new copy of it brings in. Who may be meant is
+    for a model to decide; where none judges it is for people, and `decided` (see `reviewing.DECIDED`) is what they
+    said so far.
     """
     tenant_id, day = snapshot.tenant_id, snapshot.day
     members = members_of_day(lake, tenant_id, day)
     matched = matching.match(members, snapshot.clients)
-    if not isinstance(scorer, Refining):
-        # Who may be meant is for a model or a person to decide.
-        matched = matched.filter(~matching.IN_DOUBT)
     publishers = members.group_by("event_id").agg(
         publishers=pl.col("publisher").n_unique().cast(pl.Int32)
     )
     items = matched.join(members.drop("client_id"), on="item_id", maintain_order="left").join(
         publishers, on="event_id", maintain_order="left"
+    )
+    items, doubtful = reviewing.sift(
+        items,
+        reviewing.decided_frame() if decided is None else decided,
+        day,
+        model_judges=isinstance(scorer, Refining),
     )
     judged = scorer.score(items, snapshot.clients)
     best = judged.sort(
@@ -129,7 +144,9 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
     earlier = lake.scan(RELEVANCE, [tenant_id], events.look_back_days(day)).select(
         "event_id", "client_id"
     )
-    fresh = best.join(lake.collect(RELEVANCE, earlier), on=["event_id", "client_id"], how="anti")
+    known = lake.collect(RELEVANCE, earlier)
+    fresh = best.join(known, on=["event_id", "client_id"], how="anti")
+    doubtful = doubtful.join(known, on=["event_id", "client_id"], how="anti", maintain_order="left")
     if isinstance(scorer, Refining):
         fresh = scorer.refine(fresh, snapshot.clients)
     else:
@@ -142,7 +159,7 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
         )
     born = _birthdays(lake, tenant_id, day)
     fresh = fresh.join(born, on="event_id", how="left").sort(list(RELEVANCE.sort))
-    return fresh.select(
+    rows = fresh.select(
         tenant_id=pl.lit(tenant_id),
         day=pl.lit(day),
         event_id="event_id",
@@ -166,6 +183,7 @@ def relevance_of_day(lake: Lake, snapshot: Snapshot, scorer: Scorer) -> pl.DataF
         collected_at="collected_at",
         source_mode="source_mode",
     )
+    return Judged(rows, doubtful)
 
 
 def members_of_day(lake: Lake, tenant_id: str, day: date) -> pl.DataFrame:

@@ -20,6 +20,10 @@ GOES_ON = (
     r"(?:(?i:" + "|".join(sorted(LEGAL_FORMS, key=len, reverse=True)) + r"))(?:[ .,\-]|$)"
     r"|^ (?:International|Bank|Brothers|Securities|Capital|Trust|Asia|Europe|Foundation|University)[ .,]|^ and Co[ .,]"
 )
+# The first word of a sentence has a capital anyway; these are part of a name even there: `North Kiln Works`.
+POINTS = r"(?:^ |[.,] ?)(?:Royal|(?:North|South|East|West)(?:ern)?)[ \-]$"
+HOLDING = r"\d (?:mln )?(?:shares|shrs) of $"
+SHARE_CLASS = r"^ (?:ordinary|preference|prefs?|ords?)[ ,.]"
 BETWEEN_PRICES = r"\d(?: \p{L}{1,3}){0,2} $"
 PRICES = r"^ (?:\p{L}{1,4} )?\d"
 JOB = (

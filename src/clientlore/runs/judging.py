@@ -7,7 +7,7 @@ from datetime import date
 
 import polars as pl
 
-from clientlore.control import ledger, snapshots
+from clientlore.control import ledger, reviews, snapshots
 from clientlore.control.alerts import raise_alert
 from clientlore.control.judge_entry import limits_of
 from clientlore.control.model import Tenant
@@ -17,10 +17,12 @@ from clientlore.monitoring import events, judges
 from clientlore.monitoring.llm_scoring import LlmScorer
 from clientlore.monitoring.relevance import (
     RELEVANCE,
+    Judged,
     RulesScorer,
     days_that_wait,
     relevance_of_day,
 )
+from clientlore.monitoring.reviewing import decided_frame
 from clientlore.providers.judging import Scorer
 from clientlore.run_context import RunContext
 from clientlore.runs.report import State, Work
@@ -31,13 +33,15 @@ def relevance(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     lake = ctx.workspace.lake
     with ctx.workspace.control.read() as connection:
         snapshot = snapshots.get(connection, tenant.tenant_id, day)
+        decided = decided_frame(reviews.decisions(connection, tenant.tenant_id))
     waited = _is_waiting(ctx, tenant, day)
     scorer, trouble = _scorer(ctx, tenant, snapshot)
     try:
-        frame = relevance_of_day(lake, snapshot, scorer)
+        judged = relevance_of_day(lake, snapshot, scorer, decided)
     finally:
         if isinstance(scorer, LlmScorer):
             scorer.close()
+    frame = judged.rows
     counts: dict[str, int | float] = {}
     said: tuple[str, ...] = ()
     if isinstance(scorer, LlmScorer) and scorer.report is not None:
@@ -50,6 +54,7 @@ def relevance(ctx: RunContext, tenant: Tenant, day: date) -> Work:
         elif tally.under_way and tally.trouble is not None:
             said = (f"batches cannot be looked at: {tally.trouble}",)
     written = lake.write(RELEVANCE, tenant.tenant_id, day, frame)
+    in_doubt = _queue(ctx, tenant, day, judged)
     scores = frame["score"]
     by_category = dict(frame["category"].cast(str).value_counts().sort("category").iter_rows())
     state: State = "done" if trouble is None else "degraded"
@@ -59,10 +64,13 @@ def relevance(ctx: RunContext, tenant: Tenant, day: date) -> Work:
         said = (f"{waiting - in_batches} wait for the budget of a later day", *said)
     if in_batches:
         said = (f"{in_batches} wait in a batch, which is answered within a day", *said)
+    if in_doubt:
+        said = (f"{in_doubt} wait for a person: clientlore review list", *said)
     return Work(
         rows=written.rows,
         counts={
             "unscored": waiting,
+            "in_doubt": in_doubt,
             "relevant": int((scores >= 0.5).sum()),
             "tokens": int(frame["tokens"].sum()),
             "disagreed": _disagreements(frame),
@@ -74,6 +82,16 @@ def relevance(ctx: RunContext, tenant: Tenant, day: date) -> Work:
         content_sha=written.sha,
         notes=said,
     )
+
+
+def _queue(ctx: RunContext, tenant: Tenant, day: date, judged: Judged) -> int:
+    """Queues what is in doubt for people; returns how much of it waits."""
+    pairs = set(judged.rows.select("event_id", "client_id").iter_rows())
+    doubts = judged.doubtful.to_dicts()
+    with ctx.workspace.control.write() as connection:
+        return reviews.put(
+            connection, tenant.tenant_id, day, doubts, pairs, ctx.workspace.clock.now()
+        )
 
 
 def _disagreements(frame: pl.DataFrame) -> int:

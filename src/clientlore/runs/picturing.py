@@ -58,7 +58,7 @@ _PICTURES = {
         ("decisions", "mail_attempts", "collections", "memory_operations", "clients", "readers"),
     ),
 }
-_NOT_CATEGORIES = {"unscored", "relevant", "tokens", "disagreed"}
+_NOT_CATEGORIES = {"unscored", "relevant", "tokens", "disagreed", "in_doubt"}
 
 
 def plot_for(stage: str, outcomes: Sequence[TenantOutcome]) -> Plot | None:

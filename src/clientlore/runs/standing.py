@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from clientlore.control import budgets, ledger, quarantine, runs, sources, tenants
+from clientlore.control import budgets, ledger, quarantine, reviews, runs, sources, tenants
 from clientlore.control import tables as t
 from clientlore.control.alerts import recent_alerts
 from clientlore.control.model import Tenant
@@ -169,6 +169,7 @@ def _tenant(
         "unasked": sources.waiting_for_budget(connection, [tenant.tenant_id], [today]).get(
             tenant.tenant_id, 0
         ),
+        "in_doubt": reviews.waiting(connection, tenant.tenant_id),
         "unscored": sum(int(counts.get("unscored", 0)) for counts in counted),
         "spent_today": [
             {
@@ -236,6 +237,11 @@ def _tenant_attention(tenant: dict[str, Any], scheduled: set[str], now: datetime
         yield (
             f"{tenant['unscored']} judgements for '{name}' wait for the budget of a later day: raise it under "
             "`judge` in the tenant file, or wait"
+        )
+    if tenant["in_doubt"]:
+        yield (
+            f"{tenant['in_doubt']} matches of '{name}' are in doubt and wait for a person; "
+            f"clientlore review list --tenant {name}"
         )
     if days:
         yield (

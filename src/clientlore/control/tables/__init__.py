@@ -14,6 +14,7 @@ from clientlore.control.tables.collection import (
     quarantine,
     raw_batches,
     retentions,
+    reviews,
     source_state,
     sources,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "quarantine",
     "raw_batches",
     "retentions",
+    "reviews",
     "runs",
     "source_state",
     "sources",

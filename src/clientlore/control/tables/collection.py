@@ -102,3 +102,21 @@ retentions = sa.Table(
     sa.Column("texts", sa.Integer, nullable=False),
     sa.Column("removed_at", UtcDateTime, nullable=False),
 )
+
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    tenant_column(primary_key=True),
+    sa.Column("review_id", sa.String(32), primary_key=True),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("event_id", Key, nullable=False),
+    sa.Column("client_id", Key, nullable=False),
+    sa.Column("item_id", Key, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    *times(),
+    one_of("state", "open", "accepted", "rejected", "settled"),
+    sa.Index(None, "tenant_id", "day"),
+)
