@@ -15,6 +15,7 @@ from orchestration.jobs import JOBS, SCHEDULES
 from resources.collaborators import EmbedderResource, ScorerResource
 from resources.run import RunResource
 from sensors.due_schedules import due_schedules
+from sensors.inbox import inbox
 from sensors.memory_policies import memory_policies
 from sensors.reaper import dead_runs
 from sensors.waiting_mail import waiting_mail
@@ -41,7 +42,7 @@ def build_defs(
         ],
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=[due_schedules, dead_runs, waiting_mail, memory_policies],
+        sensors=[due_schedules, dead_runs, waiting_mail, memory_policies, inbox],
         resources={**usual, **(resources or {})},
         # A step costs 2 s in a process of its own and 0.05 s here. For the whole location, since backfills do not
         # ask the job.

@@ -39,6 +39,7 @@ _COMMANDS: Mapping[str, str] = {
     "tenant": "operating:tenant",
     "quarantine": "quarantine:quarantine",
     "outbox": "operating:outbox",
+    "document": "documents:document",
     "memory": "remembering:memory",
     "policy": "automating:policy",
     "task": "automating:task",
