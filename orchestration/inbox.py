@@ -1,7 +1,5 @@
 """The job that takes documents from the inbox: one step, one call of the library."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 import dagster as dg

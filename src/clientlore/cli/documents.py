@@ -247,19 +247,17 @@ def document_search(
 @tenant_option
 @json_option
 def document_inbox(tenant: str | None, as_json: bool) -> None:
-    """Take what lies in the inbox now; where the daemon runs, a sensor does."""
+    """Take what lies in the inbox now, whole or not; where the daemon runs, a sensor does and waits."""
     from clientlore.memory.documents import inbox
 
     with opened() as workspace:
-        if tenant:
-            taken = [inbox.take(workspace, one_tenant(workspace, tenant).tenant_id)]
-        else:
-            taken = inbox.take_all(workspace)
+        chosen = one_tenant(workspace, tenant).tenant_id
+        taken = inbox.take(workspace, chosen, settled_seconds=0)
     if as_json:
-        say_json([asdict(one) for one in taken])
+        say_json(asdict(taken))
         return
     columns = ["tenant", "files", "added", "replaced", "known", "failed"]
-    say_table("", columns, [list(asdict(one).values()) for one in taken])
+    say_table("", columns, [list(asdict(taken).values())])
 
 
 def _documents(workspace: Any, tenant: str | None) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import mailbox
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
@@ -48,12 +47,15 @@ class Taken:
     failed: int = 0
 
 
-def waiting(workspace: Workspace, tenant_id: str, *, now: datetime) -> list[Path]:
-    """The files of a tenant's inbox that can be taken, in the order of their names.
+def waiting(
+    workspace: Workspace, tenant_id: str, settled_seconds: float = SETTLED_SECONDS
+) -> list[Path]:
+    """The files of a tenant's inbox to which nobody has written for a while, in the order of their names.
 
     What begins with a dot is not taken, nor is what lies beside the owners' folders; a link is never followed.
     """
     root = workspace.settings.inbox / tenant_id
+    before = workspace.clock.now().timestamp() - settled_seconds
     found = []
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
@@ -62,25 +64,31 @@ def waiting(workspace: Workspace, tenant_id: str, *, now: datetime) -> list[Path
         linked = any(p.is_symlink() for p in (path, *path.parents) if p.is_relative_to(root))
         if linked or not path.is_file():
             continue
-        if now.timestamp() - path.stat().st_mtime >= SETTLED_SECONDS:
+        if not settled_seconds or path.stat().st_mtime <= before:
             found.append(path)
     return found
 
 
-def take(workspace: Workspace, tenant_id: str, run_id: str | None = None) -> Taken:
+def take(
+    workspace: Workspace,
+    tenant_id: str,
+    run_id: str | None = None,
+    settled_seconds: float = SETTLED_SECONDS,
+) -> Taken:
     """Keeps what lies in a tenant's inbox.
 
     Args:
         workspace: The stores.
         tenant_id: Whose.
         run_id: The run that does it.
+        settled_seconds: Leave files to which somebody has written within this time; 0 takes all.
 
     Raises:
         NotFoundError: There is no such tenant.
         StoreError: A store cannot be written; what was not kept is still in the inbox.
     """
     documents = Documents(workspace, tenant_id, "inbox")
-    files = waiting(workspace, tenant_id, now=workspace.clock.now())
+    files = waiting(workspace, tenant_id, settled_seconds)
     done: list[Added] = []
     for path in files:
         done += _take(workspace, documents, path, run_id)
@@ -94,18 +102,17 @@ def take(workspace: Workspace, tenant_id: str, run_id: str | None = None) -> Tak
 
 
 def take_all(workspace: Workspace, run_id: str | None = None) -> list[Taken]:
-    """Keeps what lies in the inboxes of all active tenants that have something in them."""
+    """Keeps what lies in the inboxes of all tenants that have something in them."""
     return [take(workspace, tenant_id, run_id) for tenant_id in tenants_waiting(workspace)]
 
 
 def tenants_waiting(workspace: Workspace) -> list[str]:
-    """The active tenants in whose inbox something can be taken."""
+    """The tenants in whose inbox something can be taken."""
     if not workspace.settings.inbox.is_dir():
         return []
-    now = workspace.clock.now()
     with workspace.control.read() as connection:
         ids = [tenant.tenant_id for tenant in tenants.chosen_tenants(connection, [])]
-    return [tenant_id for tenant_id in ids if waiting(workspace, tenant_id, now=now)]
+    return [tenant_id for tenant_id in ids if waiting(workspace, tenant_id)]
 
 
 def wipe(
