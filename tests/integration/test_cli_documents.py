@@ -51,7 +51,7 @@ def test_a_document_is_added_shown_found_written_out_and_deleted(typed: Typed) -
     (done,) = told(typed, *add, "--metadata", '{"project": "north"}')
     assert (done["outcome"], done["chunks_created"], done["error"]) == ("added", 1, None)
     document_id = done["document_id"]
-    assert "plan.md" in typed("add", "plan.md", "--owner", "bo", "--id", "7")
+    assert "added" in typed("add", "plan.md", "--owner", "bo", "--id", "7")
     page = told(typed, "list", "--where", "project=north")
     assert (page["total"], page["has_more"]) == (1, False)
     assert page["documents"][0]["date"] == "2026-11-19T00:00:00+00:00"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def document_add(
         ]  # fmt: skip
         say_table("", ["id at origin", "outcome", "document", "passages", "ms", "error"], rows)
     if any(one.error for one in done):
-        raise click.exceptions.Exit(1 if all(one.error for one in done) else 3)
+        sys.exit(1 if all(one.error for one in done) else 3)
 
 
 @document.command("list")

@@ -6,10 +6,11 @@ import email.policy
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import AddressHeader, DateHeader
 from email.message import EmailMessage
 from email.parser import BytesParser
-from email.utils import parsedate_to_datetime
+from email.utils import getaddresses, parsedate_to_datetime
 from typing import Any
 
 from clientlore.errors import BadDataError
@@ -19,6 +20,8 @@ _BLOCKS = "p, br, div, li, tr, h1, h2, h3, h4, h5, h6, blockquote, pre, table, s
 _QUOTED = re.compile(r"^\s*>")
 _QUOTES_BELOW = re.compile(r"^\s*(?:on|am|le|el)\b.{5,200}:\s*$", re.IGNORECASE)
 _LABELS = ("X-Gmail-Labels", "X-Keywords", "Keywords")
+# What Python's own parser raises over heads that no mail program writes.
+_FAULTS = (AssertionError, AttributeError, IndexError, LookupError, MessageError, TypeError, ValueError)  # fmt: skip
 _ID = re.compile(r"<([^<>\s]{1,250})>")
 
 
@@ -76,6 +79,16 @@ def parse(data: bytes) -> Mail:
     Raises:
         BadDataError: They are no mail.
     """
+    try:
+        return _parsed(data)
+    except _FAULTS as error:
+        raise BadDataError(
+            f"A mail cannot be read ({type(error).__name__} in its head or its parts)",
+            "Save it again with a mail program, or give its text.",
+        ) from error
+
+
+def _parsed(data: bytes) -> Mail:
     message = BytesParser(policy=email.policy.default).parsebytes(data)
     assert isinstance(message, EmailMessage)
     if not any(name in message for name in ("From", "To", "Date", "Subject", "Message-ID")):
@@ -167,11 +180,13 @@ def _attachments(message: EmailMessage) -> tuple[dict[str, Any], ...]:
 
 
 def _people(message: EmailMessage, name: str) -> list[tuple[str, str]]:
-    found = []
-    for header in message.get_all(name, []):
-        if isinstance(header, AddressHeader):
-            found += [(a.display_name, a.addr_spec.lower()) for a in header.addresses]
-    return [(name, address) for name, address in found if address not in {"", "<>"}]
+    try:
+        headers = [h for h in message.get_all(name, []) if isinstance(h, AddressHeader)]
+        found = [(a.display_name, a.addr_spec) for h in headers for a in h.addresses]
+    except _FAULTS:
+        raw = [str(value) for key, value in message.raw_items() if key.lower() == name.lower()]
+        found = getaddresses(raw)
+    return [(said, address.lower()) for said, address in found if address not in {"", "<>"}]
 
 
 def _date(message: EmailMessage) -> datetime | None:
