@@ -11,6 +11,7 @@ import dagster as dg
 
 from assets import analyse, collect, deliver, operate, remember, train, understand, upkeep
 from clientlore.storage import dbt
+from orchestration.inbox import take_inbox
 from orchestration.jobs import JOBS, SCHEDULES
 from resources.collaborators import EmbedderResource, ScorerResource
 from resources.run import RunResource
@@ -40,7 +41,7 @@ def build_defs(
             ),
             *_marts(prepared or dbt.default_folder()),
         ],
-        jobs=JOBS,
+        jobs=[*JOBS, take_inbox],
         schedules=SCHEDULES,
         sensors=[due_schedules, dead_runs, waiting_mail, memory_policies, inbox],
         resources={**usual, **(resources or {})},

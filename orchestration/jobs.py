@@ -6,7 +6,6 @@ import dagster as dg
 
 from assets.showing import key_of
 from clientlore.runs.stages import DAILY, UNPARTITIONED, UPKEEP
-from orchestration.inbox import take_inbox
 
 _DAILY = dg.AssetSelection.assets(*(key_of(key) for key in DAILY))
 _FOR_ANALYSTS = dg.AssetSelection.groups("analyse")
@@ -90,6 +89,5 @@ JOBS = [
     memory_automation,
     daily_memory,
     train_classifier,
-    take_inbox,
 ]
 SCHEDULES = [publish_daily, daily_memory_at_night]

@@ -128,7 +128,8 @@ def text_of_html(markup: str) -> str:
     for node in tree.css("pre"):
         node.insert_before("\n\n")
     for node in tree.css(_BLOCKS):
-        level = int(node.tag[1]) if re.fullmatch(r"h[1-6]", node.tag or "") else 0
+        ranked = re.fullmatch(r"h([1-6])", node.tag or "")
+        level = int(ranked[1]) if ranked else 0
         node.insert_before(f"\n\n{'#' * level} " if level else "\n\n")
         node.insert_after("\n\n")
     lines = (" ".join(line.split()) for line in body.text(deep=True, separator="").split("\n"))
