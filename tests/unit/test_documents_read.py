@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -124,6 +125,16 @@ def test_a_word_document_is_read_with_its_headings() -> None:
 def test_a_pdf_is_read() -> None:
     pytest.importorskip("pypdf")
     assert text_of(pdf("Harbor opens two plants"), "a.pdf") == "Harbor opens two plants"
+    with pytest.raises(BadDataError, match="cannot be read as PDF"):
+        text_of(b"%PDF-1.4 nothing", "a.pdf")
+
+
+def test_without_a_reader_of_pdf_it_is_said_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pypdf", None)
+    with pytest.raises(BadDataError, match=r"Install clientlore\[pdf\]"):
+        text_of(pdf("Harbor"), "a.pdf")
 
 
 def test_text_of_windows_and_utf16_is_read() -> None:
@@ -141,7 +152,6 @@ def test_text_of_windows_and_utf16_is_read() -> None:
         (new(b"\x00\x01\x02", "a.bin"), "is no text"),
         (new(b"no zip", "a.docx"), "cannot be read as Word"),
         (new(docx(raw="<!-- <!DOCTYPE x> -->"), "a.docx"), "declares entities"),
-        (new(b"%PDF-1.4 nothing", "a.pdf"), "cannot be read as PDF"),
         (new(b"just words", "a.eml"), "neither sender"),
         (new("x" * (MOST_CHARACTERS + 1)), "Document too large: 'a' has 1,000,001 characters"),
         (new(b"x" * (MOST_BYTES + 1)), "Document too large: 'a' has 10,000,001 bytes"),
