@@ -11,10 +11,12 @@ import dagster as dg
 
 from assets import analyse, collect, deliver, operate, remember, train, understand, upkeep
 from clientlore.storage import dbt
+from orchestration.inbox import take_inbox
 from orchestration.jobs import JOBS, SCHEDULES
 from resources.collaborators import EmbedderResource, ScorerResource
 from resources.run import RunResource
 from sensors.due_schedules import due_schedules
+from sensors.inbox import inbox
 from sensors.memory_policies import memory_policies
 from sensors.reaper import dead_runs
 from sensors.waiting_mail import waiting_mail
@@ -39,9 +41,9 @@ def build_defs(
             ),
             *_marts(prepared or dbt.default_folder()),
         ],
-        jobs=JOBS,
+        jobs=[*JOBS, take_inbox],
         schedules=SCHEDULES,
-        sensors=[due_schedules, dead_runs, waiting_mail, memory_policies],
+        sensors=[due_schedules, dead_runs, waiting_mail, memory_policies, inbox],
         resources={**usual, **(resources or {})},
         # A step costs 2 s in a process of its own and 0.05 s here. For the whole location, since backfills do not
         # ask the job.

@@ -209,6 +209,11 @@ class Settings(BaseModel):
         return self.mail_path or self.home / "mail"
 
     @property
+    def inbox(self) -> Path:
+        """Folder from which documents are taken: one folder per tenant, in it one per owner."""
+        return self.home / "inbox"
+
+    @property
     def dossiers(self) -> Path:
         """Folder of the generated Markdown files about clients and contacts, one folder per tenant."""
         return self.home / "dossiers"

@@ -53,6 +53,7 @@ def test_the_names_that_people_rely_on_do_not_change_unexpectedly() -> None:
         "refresh_outputs",
         "reprocess_days",
         "send_waiting_mail",
+        "take_inbox",
         "train_classifier",
     ]
     repository = defs.get_repository_def()
@@ -63,6 +64,7 @@ def test_the_names_that_people_rely_on_do_not_change_unexpectedly() -> None:
     assert sorted(sensor.name for sensor in repository.sensor_defs) == [
         "dead_runs",
         "due_schedules",
+        "inbox",
         "memory_policies",
         "waiting_mail",
     ]

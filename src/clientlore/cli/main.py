@@ -40,6 +40,7 @@ _COMMANDS: Mapping[str, str] = {
     "quarantine": "quarantine:quarantine",
     "review": "reviewing:review",
     "outbox": "operating:outbox",
+    "document": "documents:document",
     "memory": "remembering:memory",
     "policy": "automating:policy",
     "task": "automating:task",

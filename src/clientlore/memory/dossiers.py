@@ -23,7 +23,7 @@ from clientlore.control import tables as t
 from clientlore.control.model import Client, Mode, Tenant
 from clientlore.errors import NotFoundError
 from clientlore.memory import log
-from clientlore.memory.fold import alive, fold
+from clientlore.memory.fold import alive, fold, remembered
 from clientlore.monitoring.events import MEMBERS
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.storage.lake import Lake
@@ -141,7 +141,7 @@ def read_dossiers(workspace: Workspace, tenant: Tenant) -> list[Dossier]:
     with workspace.control.read() as connection:
         registered = _registered(connection, tenant_id)
         state = fold(log.read(connection, tenant_id))
-    known = _known(lake, tenant, alive(state))
+    known = _known(lake, tenant, remembered(alive(state)))
     gone = dict(state.filter(pl.col("last_op") == "retract").group_by("owner_id").len().iter_rows())
     unremembered = _not_remembered(lake, tenant_id, state)
     made = [

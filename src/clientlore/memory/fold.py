@@ -7,6 +7,7 @@ from datetime import datetime
 import polars as pl
 
 from clientlore.errors import StoreError
+from clientlore.memory import kinds
 from clientlore.storage.lake import UTC_TIME, columns
 
 STATE = columns(
@@ -115,6 +116,11 @@ def fold(operations: pl.DataFrame, as_of: datetime | None = None) -> pl.DataFram
 def alive(state: pl.DataFrame) -> pl.DataFrame:
     """The memories that are neither retracted nor folded into another, whose interval is closed or not."""
     return state.filter(pl.col("standing").is_in(BEARS_CONTENT))
+
+
+def remembered(state: pl.DataFrame) -> pl.DataFrame:
+    """Of some memories, those that are no documents or parts of documents: what upkeep and dossiers go by."""
+    return state.filter(~pl.col("kind").is_in([kinds.DOCUMENT, kinds.PASSAGE]))
 
 
 def holding(state: pl.DataFrame, at: datetime) -> pl.DataFrame:

@@ -29,6 +29,8 @@ IMPORTANCE = 0.5
 """Of 0 to 1, for a memory of which nobody said how important it is."""
 OTHER_HALF_LIFE = 60.0
 METHOD = "rules"
+DOCUMENT, PASSAGE = "document", "passage"
+"""Kinds of what somebody gave word for word: found like everything else, and left alone by upkeep."""
 
 _RULES = (
     ("task", r"\b(?:to-?do|must|needs? to|has to|have to|deadline|due (?:on|by)|follow(?:ing)? up|remind(?:er)?|"

@@ -86,7 +86,7 @@ class Query:
                 f"There is no security tier '{self.clearance}'", f"Use {', '.join(TIERS)}."
             )
         for key in self.where:
-            if not _KEY.fullmatch(key):
+            if not is_key(key):
                 raise ConfigurationError(
                     f"'{key}' is no name of metadata", "Use letters, digits, - and _."
                 )
@@ -96,6 +96,11 @@ class Query:
                     f"{instant} has no time zone", "Write 2026-11-20T09:00:00Z, or a day alone."
                 )
         return self
+
+
+def is_key(key: str) -> bool:
+    """Whether metadata may be filtered by this name; dots lead into what lies inside."""
+    return _KEY.fullmatch(key) is not None
 
 
 @dataclass(frozen=True)

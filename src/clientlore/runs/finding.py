@@ -34,6 +34,8 @@ def find(workspace: Workspace, tenant_id: str, subject: Subject) -> Subject:
         operations = log.read(connection, tenant_id)
     # What only mentions them goes as a whole too: a memory is a sentence, and half of one is none.
     memories = operations.filter(erasing.theirs(operations, own, needles))
+    # A document of which a passage goes is packed or encoded, and cannot be looked into: it goes as it came.
+    documents = set(memories["attributes"].str.json_path_match("$.blob").drop_nulls())
     items, responses = set[str](), set[str]()
     for table in _COLLECTED:
         rows = lake.collect(table, lake.scan(table, [tenant_id]))
@@ -49,7 +51,7 @@ def find(workspace: Workspace, tenant_id: str, subject: Subject) -> Subject:
         ids=told.ids | mails,
         responses=tuple(sorted(responses)),
         files=tuple(sorted(files)),
-        blobs=tuple(sorted(blobs)),
+        blobs=tuple(sorted(blobs | documents)),
     )
 
 

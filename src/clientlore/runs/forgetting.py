@@ -24,6 +24,7 @@ from clientlore.control import tables as t
 from clientlore.control.forgotten import REMOVED, Subject, key_hash
 from clientlore.errors import ConfigurationError, NotFoundError, StoreError
 from clientlore.ids import new_id
+from clientlore.memory.documents import inbox
 from clientlore.memory.dossier_files import write_dossiers
 from clientlore.memory.dossiers import read_dossiers
 from clientlore.memory.store import MemoryStore
@@ -318,6 +319,7 @@ PLACES: dict[str, Callable[[Workspace, str, Subject], Any]] = {
     "vectors": _vectors,
     "mails": _mails,
     "blobs": _blobs,
+    "inbox": lambda w, tenant_id, s: inbox.wipe(w, tenant_id, s.ids, lambda x: _mentions(x, s)),
     "written": _written,
     "runs": _runs,
     "control_plane": _control,

@@ -14,7 +14,7 @@ from clientlore.control import tables as t
 from clientlore.memory import log
 from clientlore.memory.automation import policies, tasks
 from clientlore.memory.automation.policies import EVERYBODY, AutomationPolicy, Decision, Mark
-from clientlore.memory.fold import MAINTENANCE
+from clientlore.memory.fold import MAINTENANCE, remembered
 from clientlore.memory.maintenance.plan import told
 from clientlore.memory.maintenance.running import FEATURES, maintain
 from clientlore.memory.service import MemoryService
@@ -189,7 +189,8 @@ class AutomationController:
         return self.workspace.locks.hold(self.tenant_id, f"memory {feature}")
 
     def _count(self, user_id: str) -> int:
-        return self.memory_service.state(owner=None if user_id == EVERYBODY else user_id).height
+        owner = None if user_id == EVERYBODY else user_id
+        return remembered(self.memory_service.state(owner=owner)).height
 
 
 def fire_due(
@@ -224,7 +225,7 @@ def _fire(workspace: Workspace, tenant_id: str, policy: AutomationPolicy) -> lis
     service = MemoryService(workspace, tenant_id)
     count = 0
     if changed:
-        count = service.state(owner=None if owner == EVERYBODY else owner).height
+        count = remembered(service.state(owner=None if owner == EVERYBODY else owner)).height
     with workspace.control.write() as connection:
         current = policies.marks_of(connection, tenant_id, owner)
         for feature in FEATURES:

@@ -8,7 +8,7 @@ import polars as pl
 
 from clientlore.clock import day_bounds
 from clientlore.ids import stable_id
-from clientlore.memory.fold import alive
+from clientlore.memory.fold import alive, remembered
 from clientlore.memory.maintenance.connections import names_in
 from clientlore.memory.maintenance.plan import told
 from clientlore.storage.lake import Table, columns
@@ -50,7 +50,7 @@ def insights(tenant_id: str, state: pl.DataFrame, day: date) -> pl.DataFrame:
         day: The day, in UTC.
     """
     start, end = day_bounds(day)
-    rows = told(alive(state)).filter(pl.col("recorded_at") < end)
+    rows = told(remembered(alive(state))).filter(pl.col("recorded_at") < end)
     today = rows.filter(pl.col("recorded_at") >= start)
     earlier = rows.filter(
         pl.col("recorded_at").is_between(

@@ -16,7 +16,7 @@ import polars as pl
 
 from clientlore.errors import ConfigurationError
 from clientlore.memory import log
-from clientlore.memory.fold import alive, fold
+from clientlore.memory.fold import alive, fold, remembered
 from clientlore.memory.maintenance.compress import compress
 from clientlore.memory.maintenance.conflicts import resolve
 from clientlore.memory.maintenance.consolidate import consolidate
@@ -89,7 +89,7 @@ def preview(
     Raises:
         ConfigurationError: There is no such task.
     """
-    return task(feature)(service.state(owner=owner), at, limits or Limits())
+    return task(feature)(remembered(service.state(owner=owner)), at, limits or Limits())
 
 
 def maintain(
@@ -135,7 +135,7 @@ def maintain_day(
     done = []
     for feature in features:
         started = time.perf_counter()
-        plan = task(feature)(state, at, limits or Limits())
+        plan = task(feature)(remembered(state), at, limits or Limits())
         appended = service.append(plan.operations)
         if plan.operations:
             operations = log.appended(operations, plan.operations)
