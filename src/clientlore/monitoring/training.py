@@ -178,7 +178,7 @@ def adapt(
 
     The same descent with |w - w0|^2 in the place of |w|^2, w0 being the other model's weights. A text shall belong to
     that topic of its category which already fits it best, and to no topic of another category. A category that the
-    other model never learned becomes a topic of its own, which at first says no to everything.
+    other model never learned becomes a topic of its own, which at first says no to everything. The bias stays.
 
     Args:
         base: The other model; its idf and its temperature stay.
@@ -201,7 +201,8 @@ def adapt(
     sign[np.arange(len(texts)), fits] = 1
     soft = np.full_like(sign, 1 / (2 * TAUGHT_COST))
     rows = _rows(word_and_letter_features(texts), base.idf, len(texts))
-    _descend(weights, bias, sign, soft, rows, seed)
+    # A tenant's labels are mostly of few categories: with the bias, every text would move towards those.
+    _descend(weights, bias, sign, soft, rows, seed, bias_too=False)
     scale = np.maximum(np.abs(weights).max(0), 1e-9) / 127
     small = np.rint(weights / scale).astype(np.int8)
     digest = stable_id(small.tobytes().hex(), bias.tobytes().hex(), size=6)
@@ -225,10 +226,12 @@ def _descend(
     soft: NDArray[np.float32],
     rows: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]],
     seed: int,
+    *,
+    bias_too: bool = True,
 ) -> None:
     """Moves weights and bias, in place, to where the sum above is least; a sign of 0 asks nothing of a topic."""
     starts, buckets, worth = rows
-    length = np.array([float(w @ w) for w in np.split(worth, starts[1:-1])]) + 1
+    length = np.array([float(w @ w) for w in np.split(worth, starts[1:-1])]) + bias_too
     alpha = np.zeros_like(sign)
     rng = np.random.default_rng(seed)
     for _ in range(ROUNDS):
@@ -243,7 +246,8 @@ def _descend(
                 continue
             alpha[n] = fresh
             weights[which] += np.outer(value, step)
-            bias += step
+            if bias_too:
+                bias += step
 
 
 def alike(texts: pl.Series) -> NDArray[np.int64]:
