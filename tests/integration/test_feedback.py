@@ -12,12 +12,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from clientlore.cli import main as cli
 from clientlore.clock import FrozenClock
 from clientlore.control import feedback as kept
 from clientlore.control import forgotten
+from clientlore.control import tables as t
 from clientlore.control.tokens import signer_of
 from clientlore.digests.feedback import PURPOSE, VALID, give, receive
 from clientlore.errors import ConfigurationError, NotFoundError, RefusedError
@@ -168,6 +170,16 @@ def test_an_event_about_several_clients_needs_one_named(plain: Workspace) -> Non
         give(plain, "acme", about, "ann", "useful", client="kiln")
     with pytest.raises(NotFoundError):
         give(plain, "other", about, "ann", "useful")
+
+
+def test_a_line_is_about_the_client_under_which_it_stood(plain: Workspace) -> None:
+    about = event(plain, BOTH)
+    with plain.control.read() as connection:
+        row = connection.execute(
+            sa.select(t.notifications).where(t.notifications.c.event_id == about)
+        ).one()
+    for reference in (row.reference, row.reference.lower().replace("-", "")):
+        assert give(plain, "acme", reference, "ann", "useful").feedback.client_id == row.client_id
 
 
 def test_saying_the_same_again_changes_nothing_and_another_verdict_takes_its_place(

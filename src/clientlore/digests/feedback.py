@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from clientlore.control import feedback as kept
 from clientlore.control import people
@@ -62,7 +63,8 @@ def give(
         name: The reference of a line, or the id of an event or an item.
         person: Handle, address or id.
         kind: What they say.
-        client: Id of the client that is meant; needed where the event was judged for several.
+        client: Id of the client that is meant; that of the line, where a line is named. Needed for an event that was
+            judged for several.
         category: The right one; for `wrong_category` alone, and there needed.
 
     Raises:
@@ -72,6 +74,7 @@ def give(
     _check(kind, category)
     with workspace.control.read() as connection:
         user = people.find_user(connection, tenant_id, person)
+        client = client or _client_of_line(connection, tenant_id, name)
     event_id = resolve_event(workspace, tenant_id, name)
     judged = _judgements(workspace, tenant_id, event_id, client)
     if not judged:
@@ -220,8 +223,20 @@ def _judgements(
     }
 
 
+def _client_of_line(connection: Connection, tenant_id: str, name: str) -> str | None:
+    """Under which client a line of that reference stood; None where the name is no such reference."""
+    plain = name.upper().replace("-", "")
+    c = t.notifications.c
+    found: str | None = connection.execute(
+        sa.select(c.client_id).where(
+            c.tenant_id == tenant_id, c.reference == f"{plain[:4]}-{plain[4:]}"
+        )
+    ).scalar()
+    return found
+
+
 def _notification(
-    connection: sa.engine.Connection, tenant_id: str, notification_id: str
+    connection: Connection, tenant_id: str, notification_id: str
 ) -> dict[str, Any] | None:
     c = t.notifications.c
     row = (
