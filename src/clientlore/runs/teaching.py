@@ -16,7 +16,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clientlore.control import feedback as kept
+from clientlore.control import tenants
 from clientlore.control.feedback import Feedback
+from clientlore.errors import ClientloreError
 from clientlore.monitoring.categories import by_both, by_rules
 from clientlore.monitoring.classifier import LIVE, Classifier, live, of_tenant, save, text_of
 from clientlore.monitoring.events import MEMBERS, fullest
@@ -126,6 +128,24 @@ def teach(workspace: Workspace, tenant_id: str) -> Taught:
     model = _adapted(base, found, sheet)
     write_atomic(models / tenant_id / LIVE, lambda path: save(model, path), mode=0o600)
     return Taught(found.height, True, model.version, "in force", *shares)
+
+
+def teach_everybody(workspace: Workspace) -> dict[str, Taught | ClientloreError]:
+    """Teaches every tenant whose people said something; one that fails is told, and the others go on."""
+    done: dict[str, Taught | ClientloreError] = {}
+    with workspace.control.read() as connection:
+        spoken = [
+            tenant.tenant_id
+            for tenant in tenants.all_tenants(connection)
+            if kept.given(connection, tenant.tenant_id)
+        ]
+    for tenant_id in spoken:
+        try:
+            with workspace.locks.hold(tenant_id, "feedback teach"):
+                done[tenant_id] = teach(workspace, tenant_id)
+        except ClientloreError as error:
+            done[tenant_id] = error
+    return done
 
 
 def _held_back(base: Classifier, found: pl.DataFrame, truth: NDArray[np.str_]) -> NDArray[np.bool_]:
