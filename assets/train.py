@@ -7,6 +7,7 @@ import dagster as dg
 from assets.showing import key_of, plot_of
 from clientlore.quality.outcome import Plot
 from clientlore.runs.session import Session
+from clientlore.runs.teaching import Taught, teach_everybody
 from clientlore.runs.training import renew
 
 OWNERS = ["team:intelligence"]
@@ -27,12 +28,14 @@ OWNERS = ["team:intelligence"]
     ],
     description="The classifier that judges categories with no key: trained on the labelled sets in "
     "CLIENTLORE_TRAINING_DIR whose licence allows it, measured on texts held back, and in force unless it is worse "
-    "than the one before. Skipped without them.",
+    "than the one before. Skipped without them. Then each tenant's own model is taught by what its people said.",
 )
 def classifier(
     context: dg.AssetExecutionContext, run: dg.ResourceParam[Session]
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     made = renew(run.ctx.workspace.settings)
+    for tenant_id, taught in teach_everybody(run.ctx.workspace).items():
+        context.log.info("%s: %s", tenant_id, taught.why if isinstance(taught, Taught) else taught)
     if made is None:
         why = "skipped: CLIENTLORE_TRAINING_DIR names no set to train on"
         context.log.info(why)

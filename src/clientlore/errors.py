@@ -32,6 +32,10 @@ class NotFoundError(ClientloreError):
     """The named tenant, user, event or line does not exist."""
 
 
+class RefusedError(ClientloreError):
+    """What came with a signature is not what was signed, is for something else, or came too late."""
+
+
 class BusyError(ClientloreError):
     """Somebody else holds what is needed, and went on holding it for as long as we may wait."""
 

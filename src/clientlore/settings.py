@@ -161,6 +161,8 @@ class Settings(BaseModel):
     training_dir: Path | None = None
     max_feed_bytes: Annotated[int, Field(ge=1_000)] = 10_000_000
     ca_path: Path | None = None
+    secret: Annotated[SecretStr | None, Field(min_length=32)] = None
+    base_url: Annotated[str | None, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] = None
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -301,6 +303,8 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "CLIENTLORE_TRAINING_DIR": ("training_dir",),
     "CLIENTLORE_MAX_FEED_BYTES": ("max_feed_bytes",),
     "CLIENTLORE_CA_FILE": ("ca_path",),
+    "CLIENTLORE_SECRET": ("secret",),
+    "CLIENTLORE_BASE_URL": ("base_url",),
 }
 
 

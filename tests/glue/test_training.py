@@ -9,9 +9,11 @@ from random import Random
 
 import pytest
 
-from clientlore.monitoring.classifier import LIVE, live, shipped
+from clientlore.monitoring.classifier import LIVE, live, of_tenant, shipped
+from clientlore.testing.workspaces import put_tenant
 from clientlore.workspace import Workspace
 from tests.glue.conftest import RunJob
+from tests.integration.test_teaching import FESTIVE, put_events, say, text_of
 
 _PHRASES = {
     "M&A | Investments": ["buys rival", "agrees merger", "takeover bid"],
@@ -49,6 +51,20 @@ def test_without_sets_training_is_skipped_and_the_shipped_model_stays(
     assert result.success
     assert result.get_asset_materialization_events() == []
     assert live(tenant.settings.models / LIVE) is shipped()
+
+
+def test_what_a_tenants_people_said_teaches_its_own_model(
+    real_time: Workspace, run_job: RunJob
+) -> None:
+    for tenant_id in ("acme", "other"):
+        put_tenant(real_time, f"tenant: {tenant_id}\nname: A\nusers: [{{id: ann, name: Ann}}]\n")
+    put_events(real_time, [text_of(n, FESTIVE) for n in range(24)])
+    for n in range(24):
+        say(real_time, n, "award")
+    assert run_job("train_classifier", None).success
+    models = real_time.settings.models
+    assert of_tenant(models, "acme").version.startswith("taught-")
+    assert of_tenant(models, "other") is shipped()
 
 
 def test_a_model_is_trained_measured_and_put_in_force(

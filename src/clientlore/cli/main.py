@@ -35,6 +35,8 @@ _COMMANDS: Mapping[str, str] = {
     "page": "showing:page",
     "trace": "reading:trace",
     "explain": "reading:explain",
+    "feedback": "feedback:feedback",
+    "replay": "replaying:replay",
     "schedule": "operating:schedule",
     "tenant": "operating:tenant",
     "quarantine": "quarantine:quarantine",

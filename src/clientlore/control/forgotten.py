@@ -24,7 +24,7 @@ REMOVED = "[forgotten]"
 SHORTEST = 4
 """Characters below which a name is not looked for inside of texts: it would be found in every second word."""
 _NAMED_BY = ("owner_id", "client_id", "contact_id", "memory_id", "event_id", "story_id", "item_id")
-_GO_IF_MENTIONED = frozenset({"memory_log", "quarantine", "notifications", "alerts"})
+_GO_IF_MENTIONED = frozenset({"memory_log", "quarantine", "notifications", "alerts", "feedback"})
 _STAYS = frozenset({"forgettings", "forgotten_keys", "alembic_version"})
 _ANONYMOUS = frozenset({"users"})
 _KEPT = frozenset({"audit_log", "tenants"})

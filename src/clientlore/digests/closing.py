@@ -23,6 +23,7 @@ from clientlore.control.model import Fire, Tenant, User
 from clientlore.control.snapshots import Reader, Snapshot
 from clientlore.delivery.outbox import channel_for, queue_row
 from clientlore.digests.content import Material, candidates_for, lines_for, read_material, sections
+from clientlore.digests.feedback import with_links
 from clientlore.digests.rendering import FALLBACK_SENDER, Digest, Rendered, Sender, render
 from clientlore.digests.windows import (
     Decided,
@@ -138,6 +139,7 @@ def _close(
     rendered: Rendered | None = None
     blob = ""
     if lines and user.email is not None:
+        lines = with_links(lines, ctx.workspace.settings, tenant.tenant_id, window.window_id, now)
         digest = Digest(
             window=window,
             tenant_name=snapshot.name,

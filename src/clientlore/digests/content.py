@@ -25,6 +25,7 @@ class Line:
         reference: What a reader quotes to have the line traced.
         also_in: How many further publishers told it.
         also_about: The reader's other clients that it is about: ids, and names once it stands in a section.
+        feedback: Links by which the reader says what it was worth, each with its words.
     """
 
     reference: str
@@ -42,6 +43,7 @@ class Line:
     also_in: int
     also_about: tuple[str, ...]
     is_late: bool
+    feedback: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

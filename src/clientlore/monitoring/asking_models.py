@@ -39,6 +39,30 @@ BREAKS_AFTER = 3
 _Part = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False, strict=False)]
 
 
+@dataclass(frozen=True)
+class Prompt:
+    """What every call begins with.
+
+    Attributes:
+        name: Under which judgements are kept; another text has another name.
+    """
+
+    name: str
+    text: str
+
+
+@cache
+def system_prompt() -> str:
+    """What every call begins with."""
+    folder = Path(next(iter(prompts.__path__)))
+    return (folder / f"{PROMPT}.md").read_text(encoding="utf-8").strip()
+
+
+def shipped_prompt() -> Prompt:
+    """The one that comes with the product."""
+    return Prompt(PROMPT, system_prompt())
+
+
 class ItemAnswer(BaseModel):
     """What a model must say about an item."""
 
@@ -115,6 +139,7 @@ class Asker:
     batch: int = 4
     concurrency: int = 4
     sleep: Callable[[float], object] = time.sleep
+    prompt: Prompt = field(default_factory=shipped_prompt)
 
     def __post_init__(self) -> None:
         self._tally = Tally()
@@ -135,7 +160,7 @@ class Asker:
                 if self._is_broken():
                     self._fail([i for b in batches[place:] for i in b], tally.trouble)
                     break
-                question = question_of(batch)
+                question = question_of(batch, self.prompt)
                 # Here and not in the thread: the oldest get what room there is.
                 room = self.budget.reserve(self.estimate(question))
                 if room is None:
@@ -168,7 +193,7 @@ class Asker:
                 if not left:
                     return
                 items = left
-                question = question_of(items)
+                question = question_of(items, self.prompt)
             again = self.budget.reserve(self.estimate(question))
             if again is None:
                 with self._lock:
@@ -200,7 +225,7 @@ class Asker:
                     cache_key=item.key,
                     provider=self.model.provider,
                     model=self.model.model,
-                    prompt=PROMPT,
+                    prompt=self.prompt.name,
                     outcome="unusable" if values is None else "judged",
                     answer={"why": why} if values is None else values.model_dump(exclude={"n"}),
                     tokens=cost.tokens,
@@ -289,10 +314,11 @@ class Asker:
             )
 
 
-def question_of(items: Sequence[Asked]) -> Question:
+def question_of(items: Sequence[Asked], prompt: Prompt | None = None) -> Question:
     """The question about some items."""
     numbered = [{"n": n, **item.material} for n, item in enumerate(items, start=1)]
-    return Question(PROMPT, system_prompt(), fenced({"items": numbered}), answer_schema())
+    prompt = prompt or shipped_prompt()
+    return Question(prompt.name, prompt.text, fenced({"items": numbered}), answer_schema())
 
 
 def read_answer(answer: Answer, count: int) -> tuple[dict[int, ItemAnswer], str]:
@@ -330,13 +356,6 @@ def read_answer(answer: Answer, count: int) -> tuple[dict[int, ItemAnswer], str]
         found[told.n] = told
     usable = {n: told for n, told in found.items() if 1 <= n <= count and n not in twice}
     return usable, "it judged the item twice" if twice else why
-
-
-@cache
-def system_prompt() -> str:
-    """What every call begins with."""
-    folder = Path(next(iter(prompts.__path__)))
-    return (folder / f"{PROMPT}.md").read_text(encoding="utf-8").strip()
 
 
 @cache

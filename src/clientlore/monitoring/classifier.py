@@ -180,6 +180,12 @@ def live(path: Path) -> Classifier:
     return _read(path, changed)
 
 
+def of_tenant(models: Path, tenant_id: str) -> Classifier:
+    """The model that a tenant's feedback has taught, else that of the home, in its folder of models."""
+    own = models / tenant_id / LIVE
+    return live(own if own.is_file() else models / LIVE)
+
+
 @lru_cache(maxsize=4)
 def _read(path: Path, changed: int) -> Classifier:  # noqa: ARG001 - a new file is another model
     return load(path.read_bytes(), str(path))

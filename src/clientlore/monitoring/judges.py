@@ -13,8 +13,8 @@ from clientlore.control.judge_entry import JudgeEntry, judge_of, limits_of
 from clientlore.control.model import Tenant
 from clientlore.control.snapshots import Snapshot
 from clientlore.errors import ConfigurationError
-from clientlore.monitoring.asking_models import Asker
-from clientlore.monitoring.classifier import LIVE, live
+from clientlore.monitoring.asking_models import Asker, Prompt, shipped_prompt
+from clientlore.monitoring.classifier import of_tenant
 from clientlore.monitoring.llm_scoring import Asking, LlmScorer
 from clientlore.monitoring.local import LocalScorer
 from clientlore.providers.judging import Scorer
@@ -36,7 +36,28 @@ def scorer_for(workspace: Workspace, tenant: Tenant, snapshot: Snapshot) -> Scor
     """
     judge = judge_of(snapshot.settings)
     if judge.provider == "rules" or "judge" not in tenant.settings:
-        return LocalScorer(live(workspace.settings.models / LIVE))
+        return LocalScorer(of_tenant(workspace.settings.models, tenant.tenant_id))
+    is_past = snapshot.day < workspace.clock.now().date()
+    return llm_scorer(
+        workspace, tenant, snapshot, judge, in_bulk=is_past and judge_of(tenant.settings).bulk
+    )
+
+
+def llm_scorer(
+    workspace: Workspace,
+    tenant: Tenant,
+    snapshot: Snapshot,
+    judge: JudgeEntry,
+    *,
+    in_bulk: bool = False,
+    prompt: Prompt | None = None,
+) -> LlmScorer:
+    """A model as judge, on the budget that the tenant has now. The caller closes it.
+
+    Raises:
+        ConfigurationError: Its key, its library or its price is missing.
+    """
+    prompt = prompt or shipped_prompt()
     model = model_for(workspace.settings, workspace.clock, judge, tenant.tenant_id)
     llm = workspace.settings.llm
     price = price_of(read_prices(llm.prices_path), model.model, workspace.clock.now().date())
@@ -49,7 +70,6 @@ def scorer_for(workspace: Workspace, tenant: Tenant, snapshot: Snapshot) -> Scor
     budget = Budget(workspace.control, workspace.clock, tenant.tenant_id, model.provider, limits)
     with workspace.control.read() as connection:
         contacts = clients.contact_names(connection, tenant.tenant_id)
-    is_past = snapshot.day < workspace.clock.now().date()
     pace = _pace(judge.provider, llm.calls_per_minute)
     return LlmScorer(
         workspace.control,
@@ -67,10 +87,12 @@ def scorer_for(workspace: Workspace, tenant: Tenant, snapshot: Snapshot) -> Scor
                 Random(),  # noqa: S311 - how long to wait before a retry is no secret
                 judge.batch,
                 llm.concurrency,
+                prompt=prompt,
             ),
-            in_bulk=is_past and judge_of(tenant.settings).bulk,
+            in_bulk=in_bulk,
         ),
         known_people=(*contacts, *(reader.name for reader in snapshot.readers)),
+        prompt=prompt.name,
     )
 
 

@@ -102,12 +102,13 @@ class LlmScorer:
     known_people: Sequence[str] = ()
     report: Report | None = None
     method: str = "llm"
+    prompt: str = PROMPT
     _rules: RulesScorer = field(default_factory=RulesScorer)
 
     @property
     def version(self) -> str:
         """Provider, model and prompt."""
-        return f"{self.model.provider}:{self.model.model}:{PROMPT}"
+        return f"{self.model.provider}:{self.model.model}:{self.prompt}"
 
     def close(self) -> None:
         """Closes the model's connections."""

@@ -23,6 +23,8 @@ from clientlore.monitoring.ngrams import BITS, Features, cleaned, word_and_lette
 from clientlore.taxonomy import CATEGORY_NAMES
 
 COST = 0.1
+TAUGHT_COST = 1.0
+"""C of a text that a tenant's people have labelled: there are few of them, and they are about just this news."""
 RARE = 1.0
 """By what power of its rarity a topic's own texts count more."""
 ROUNDS = 12
@@ -157,13 +159,83 @@ def fit(
     more = (often.max() / often) ** RARE
     # D_ii of the paper: 1 / (2 C).
     soft = np.where(sign > 0, 1 / (2 * COST * more), 1 / (2 * COST)).astype(np.float32)
-    length = np.array([float(w @ w) for w in np.split(worth, starts[1:-1])]) + 1
     weights = np.zeros((1 << BITS, len(names)), np.float32)
     bias = np.zeros(len(names), np.float32)
+    _descend(weights, bias, sign, soft, (starts, buckets, worth), seed)
+    return [str(name) for name in names], weights, bias, idf
+
+
+def adapt(
+    base: Classifier,
+    texts: pl.Series,
+    categories: Sequence[str],
+    name: str,
+    sheet: Mapping[str, object],
+    *,
+    seed: int = 0,
+) -> Classifier:
+    """A model that starts as another and learns the categories of some more texts.
+
+    The same descent with |w - w0|^2 in the place of |w|^2, w0 being the other model's weights. A text shall belong to
+    that topic of its category which already fits it best, and to no topic of another category. A category that the
+    other model never learned becomes a topic of its own, which at first says no to everything. The bias stays.
+
+    Args:
+        base: The other model; its idf and its temperature stay.
+        texts: What is learned.
+        categories: Of each text.
+        name: The version begins with it.
+        sheet: The data sheet.
+        seed: In which order texts are gone through.
+    """
+    new = sorted(set(categories) - set(base.categories))
+    topics, of = (*base.topics, *new), np.array([*base.categories, *new])
+    weights = np.zeros((1 << BITS, len(topics)), np.float32)
+    weights[:, : len(base.topics)] = base.weights * base.scale
+    bias = np.append(base.bias, np.full(len(new), -1)).astype(np.float32)
+    before = np.full((len(texts), len(topics)), -1, np.float32)
+    before[:, : len(base.topics)] = base.margins(texts)
+    own = of == np.array(categories, dtype=str)[:, None]
+    fits = np.where(own, before, -np.inf).argmax(1)
+    sign = np.where(own, 0, -1).astype(np.float32)
+    sign[np.arange(len(texts)), fits] = 1
+    soft = np.full_like(sign, 1 / (2 * TAUGHT_COST))
+    rows = _rows(word_and_letter_features(texts), base.idf, len(texts))
+    # A tenant's labels are mostly of few categories: with the bias, every text would move towards those.
+    _descend(weights, bias, sign, soft, rows, seed, bias_too=False)
+    scale = np.maximum(np.abs(weights).max(0), 1e-9) / 127
+    small = np.rint(weights / scale).astype(np.int8)
+    digest = stable_id(small.tobytes().hex(), bias.tobytes().hex(), size=6)
+    return Classifier(
+        topics,
+        tuple(of.tolist()),
+        small,
+        scale.astype(np.float32),
+        base.idf,
+        bias,
+        base.temperature,
+        f"{name}-{digest}",
+        sheet,
+    )
+
+
+def _descend(
+    weights: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    sign: NDArray[np.float32],
+    soft: NDArray[np.float32],
+    rows: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]],
+    seed: int,
+    *,
+    bias_too: bool = True,
+) -> None:
+    """Moves weights and bias, in place, to where the sum above is least; a sign of 0 asks nothing of a topic."""
+    starts, buckets, worth = rows
+    length = np.array([float(w @ w) for w in np.split(worth, starts[1:-1])]) + bias_too
     alpha = np.zeros_like(sign)
     rng = np.random.default_rng(seed)
     for _ in range(ROUNDS):
-        for n in rng.permutation(count):
+        for n in rng.permutation(len(sign)):
             at = slice(starts[n], starts[n + 1])
             which, value = buckets[at], worth[at]
             margin = value @ weights[which] + bias
@@ -174,8 +246,8 @@ def fit(
                 continue
             alpha[n] = fresh
             weights[which] += np.outer(value, step)
-            bias += step
-    return [str(name) for name in names], weights, bias, idf
+            if bias_too:
+                bias += step
 
 
 def alike(texts: pl.Series) -> NDArray[np.int64]:

@@ -250,9 +250,13 @@ def _blobs(workspace: Workspace, tenant_id: str, subject: Subject) -> int:
 
 
 def _written(workspace: Workspace, tenant_id: str, subject: Subject) -> int:
-    """Dossiers, edits that were set aside, pages and builds of the warehouse: all made again from what is left."""
+    """Dossiers, edits that were set aside, pages and builds of the warehouse: all made again from what is left.
+
+    So is what feedback taught, with the next teaching: until then the model of the home judges.
+    """
     settings, gone = workspace.settings, 0
-    for folder in (settings.dossiers / tenant_id, settings.pages / tenant_id):
+    for root in (settings.dossiers, settings.pages, settings.models):
+        folder = root / tenant_id
         for path in _files(folder):
             aside = "set-aside" in path.parts
             if not aside or _mentions(path.read_text(errors="replace") + path.name, subject):

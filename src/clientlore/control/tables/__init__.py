@@ -18,6 +18,7 @@ from clientlore.control.tables.collection import (
     source_state,
     sources,
 )
+from clientlore.control.tables.feedback import feedback
 from clientlore.control.tables.mail import (
     email_logs,
     notifications,
@@ -67,6 +68,7 @@ __all__ = [
     "config_snapshots",
     "contacts",
     "email_logs",
+    "feedback",
     "fires",
     "forgettings",
     "forgotten_keys",
