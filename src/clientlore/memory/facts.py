@@ -24,7 +24,8 @@ from clientlore.memory.sentences import (
     TRAIL,
     VERB_NAMES,
 )
-from clientlore.memory.texts import NEGATIONS, STOP, content, number, plain, stem, words
+from clientlore.memory.texts import NEGATIONS, STOP, content, number, plain, words
+from clientlore.stemming import stem
 
 _LONGEST_SUBJECT = 6
 _LONGEST_VALUE = 12

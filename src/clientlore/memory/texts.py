@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+
+from clientlore.stemming import stem
 
 _STOP_WORDS = """
 a an the and or but if then than as at by for from in into of off on onto out over to up with within about is
@@ -23,11 +24,6 @@ _SCALE = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "b": 1e9, "bn": 1
 _NUMERALS = "zero one two three four five six seven eight nine ten eleven twelve"
 _SPELT = {word: str(n) for n, word in enumerate(_NUMERALS.split())}
 _UNNAMED = frozenset({"one", "zero"})
-_ENDINGS = (
-    ("ations", "ate"), ("ation", "ate"), ("ingly", ""), ("edly", ""), ("ements", ""), ("ement", ""),
-    ("iness", "y"), ("ness", ""), ("ies", "y"), ("ied", "y"), ("sses", "ss"), ("ings", ""), ("ing", ""),
-    ("ers", ""), ("er", ""), ("ed", ""), ("es", ""), ("ly", ""), ("s", ""),
-)  # fmt: skip
 
 
 def plain(text: str) -> str:
@@ -38,22 +34,6 @@ def plain(text: str) -> str:
 def words(text: str) -> list[str]:
     """Words and numbers in lower case, in their order; `n't` is a word of its own."""
     return _WORD.findall(plain(text).lower().replace("n't", " nt"))
-
-
-@lru_cache(maxsize=65_536)
-def stem(word: str) -> str:
-    """The word without its usual English endings: the same for `opens`, `opened` and `opening`."""
-    if len(word) <= 3 or not word.isalpha():
-        return word
-    for ending, put in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            if ending == "s" and word.endswith(("ss", "us", "is")):
-                return word
-            base = word[: -len(ending)] + put
-            if len(base) > 3 and base[-1] == base[-2] and base[-1] not in "lsz" and not put:
-                base = base[:-1]
-            return base[:-1] if base.endswith("e") and len(base) > 4 else base
-    return word[:-1] if word.endswith("e") and len(word) > 4 else word
 
 
 def number(word: str) -> str | None:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import polars as pl
 
-from clientlore.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    import Stemmer
+from clientlore.stemming import stem
 
 _WORD = r"[\p{Alphabetic}\p{M}\p{N}]+"
 _ENGLISH_STOP = frozenset(
@@ -26,13 +22,6 @@ _ENGLISH_STOP = frozenset(
         where which while who whom why will with would you your yours""",
     )
 )
-
-
-def languages() -> tuple[str, ...]:
-    """Those whose words can be stemmed."""
-    import Stemmer
-
-    return tuple(sorted(Stemmer.algorithms()))
 
 
 def stems(texts: pl.Series, language: str = "english") -> pl.Series:
@@ -78,7 +67,7 @@ def stems(texts: pl.Series, language: str = "english") -> pl.Series:
 def stems_of(text: str, language: str = "english") -> list[str]:
     """The stems of one text, as `stems` gives them, in a fifth of a millisecond."""
     words = pl.select(_words(pl.lit(text))).item()
-    return [stem for stem in (_stem(word, language) for word in words) if stem is not None]
+    return [found for found in (_stem(word, language) for word in words) if found is not None]
 
 
 def _words(text: pl.Expr) -> pl.Expr:
@@ -92,18 +81,5 @@ def _stem(word: str, language: str) -> str | None:
     """None for a stop word."""
     if language == "english" and word in _ENGLISH_STOP:
         return None
-    stemmed = _stemmer(language).stemWord(word)
-    plain = unicodedata.normalize("NFKD", stemmed)
+    plain = unicodedata.normalize("NFKD", stem(word, language))
     return "".join(c for c in plain if not unicodedata.combining(c)) or None
-
-
-@lru_cache(maxsize=8)
-def _stemmer(language: str) -> Stemmer.Stemmer:
-    import Stemmer
-
-    try:
-        return Stemmer.Stemmer(language)
-    except KeyError:
-        raise ConfigurationError(
-            f"There is no stemmer for '{language}'", f"Choose one of {', '.join(languages())}."
-        ) from None

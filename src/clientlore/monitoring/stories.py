@@ -18,6 +18,8 @@ from heapq import nlargest
 
 import polars as pl
 
+from clientlore.stemming import stem
+
 LIKE = 0.23
 """Cosine from which on two tell one event; chosen on ECB+, see docs/quality.md."""
 NAME_WEIGHT, NUMBER_WEIGHT = 2.0, 1.5
@@ -34,7 +36,6 @@ LOOKED_UP, PER_TERM, COMPARED = 12, 40, 30
 
 _TERM = re.compile(r"[^\W_](?:[\w.,'\u2019-]*[^\W_])?")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
-_ENDINGS = ("ing", "edly", "ed", "ies", "es", "s", "ly")
 _COMMON = frozenset(
     re.findall(
         r"\S+",
@@ -62,16 +63,8 @@ def terms(text: str) -> dict[str, float]:
                 weight = NUMBER_WEIGHT
             elif word[0].isupper() and (place or (words[1:2] and words[1][0].isupper())):
                 weight = NAME_WEIGHT
-            found[_stem(low)] += weight  # type: ignore[assignment]
+            found[stem(low)] += weight  # type: ignore[assignment]
     return dict(found)
-
-
-def _stem(word: str) -> str:
-    word = word.removesuffix("'s").removesuffix("\u2019s")
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            return word[: -len(ending)]
-    return word
 
 
 @dataclass

@@ -12,7 +12,8 @@ import polars as pl
 from clientlore.memory import kinds
 from clientlore.memory.fold import MAINTENANCE
 from clientlore.memory.log import Operation
-from clientlore.memory.texts import NEGATIONS, STOP, number, stem
+from clientlore.memory.texts import NEGATIONS, STOP, number
+from clientlore.stemming import stem
 
 EXAMPLES = 20
 """How many examples a plan shows."""
