@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from clientlore.clock import Clock
@@ -33,6 +33,7 @@ from clientlore.providers.crm.asking import (
     address_of,
     changes_of,
     domain_of,
+    kind_of,
     needed,
     read_records,
     repeats,
@@ -40,7 +41,7 @@ from clientlore.providers.crm.asking import (
     walk_all,
 )
 from clientlore.providers.http import Http, HttpResponse, Said
-from clientlore.providers.kinds import Kind
+from clientlore.providers.refusals import plain_line
 from clientlore.providers.search import api
 from clientlore.settings import Settings
 
@@ -222,7 +223,7 @@ def _limits(said: Said) -> ProviderError | None:
         return PermanentError(
             f"HubSpot does not know what it was asked ({said.status})",
             "Check HUBSPOT_API_VERSION: versions end, and not every account has the newest.",
-            detail=api.plain_line(said.body),
+            detail=plain_line(said.body),
         )
     return None
 
@@ -301,18 +302,7 @@ def _deal(position: int, record: Mapping[str, Any]) -> Activity:
 _MAKE: Mapping[str, Any] = {"companies": _company, "contacts": _contact, "deals": _deal}
 
 
-def _kind(what: What) -> Kind:
-    def make(settings: Settings, clock: Clock) -> HubSpot:
-        return HubSpot(what, settings, clock)
-
-    return Kind(
-        table=f"crm_{what}",
-        make=make,
-        stand_in=f"mock_{what}",
-        title=_TITLE,
-        needs=("HUBSPOT_ACCESS_TOKEN",),
-        incremental=True,
-    )
-
-
-KINDS = {"hubspot_accounts": _kind("accounts"), "hubspot_activities": _kind("activities")}
+KINDS = {
+    f"hubspot_{what}": kind_of(HubSpot, what, title=_TITLE, needs="HUBSPOT_ACCESS_TOKEN")
+    for what in get_args(What)
+}

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 from clientlore.clock import Clock
 from clientlore.control.model import Mode
@@ -24,6 +24,7 @@ from clientlore.providers.crm.asking import (
     address_of,
     changes_of,
     domain_of,
+    kind_of,
     needed,
     read_records,
     repeats,
@@ -32,7 +33,6 @@ from clientlore.providers.crm.asking import (
 )
 from clientlore.providers.crm.salesforce_line import Line
 from clientlore.providers.http import Http, HttpResponse
-from clientlore.providers.kinds import Kind
 from clientlore.providers.search import api
 from clientlore.settings import Settings
 
@@ -292,18 +292,7 @@ _MAKE: Mapping[str, Any] = {
 }
 
 
-def _kind(what: What) -> Kind:
-    def make(settings: Settings, clock: Clock) -> SalesforceCrm:
-        return SalesforceCrm(what, settings, clock)
-
-    return Kind(
-        table=f"crm_{what}",
-        make=make,
-        stand_in=f"mock_{what}",
-        title=_TITLE,
-        needs=("SALESFORCE_CLIENT_ID",),
-        incremental=True,
-    )
-
-
-KINDS = {"salesforce_accounts": _kind("accounts"), "salesforce_activities": _kind("activities")}
+KINDS = {
+    f"salesforce_{what}": kind_of(SalesforceCrm, what, title=_TITLE, needs="SALESFORCE_CLIENT_ID")
+    for what in get_args(What)
+}
