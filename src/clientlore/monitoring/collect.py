@@ -195,7 +195,16 @@ class _Shelf:
         )
         self.rows += _store(self.ctx, batch, outcomes)
         self._parts += 1
-        self.stored |= {o.source.source_id: replace(o, new=(), rejects=()) for o in outcomes}
+        self.stored |= {o.source.source_id: _without_bytes(o) for o in outcomes}
+
+
+def _without_bytes(outcome: SourceOutcome) -> SourceOutcome:
+    """How a source did, without what it said."""
+    rejects = tuple(
+        (replace(response, body=b""), position, reason, detail)
+        for response, position, reason, detail in outcome.rejects
+    )
+    return replace(outcome, new=(), rejects=rejects)
 
 
 def _only_unseen(outcome: SourceOutcome, seen: set[tuple[str, str]]) -> SourceOutcome:
