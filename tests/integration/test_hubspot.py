@@ -25,7 +25,8 @@ def test_more_than_ten_thousand_companies_are_read_each_once(desk: CrmDesk) -> N
     ids = [row["account_id"] for row in desk.rows()]
     assert len(ids) == len(set(ids)) == 10_450
     searches = _searches(desk, "companies")
-    assert len(searches) == 53
+    # A page whose answer came too late is asked for again.
+    assert len({json.dumps(s["filterGroups"]) for s in searches}) == 53
     assert {s["limit"] for s in searches} == {200}
     assert all("after" not in s for s in searches)
 
