@@ -14,7 +14,7 @@ from clientlore.cli.evaluating_clients import classification, matching
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clientlore.evaluation.sets import Figure
+    from clientlore.evaluation.figures import Figure
 
 
 @click.group("eval")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from clientlore.evaluation.figures import (
     Bin,
-    Figure,
+    Estimate,
     accuracy,
     calibration_error,
     f1_by_category,
@@ -59,8 +59,8 @@ class Measured:
 
     name: str
     count: int
-    accuracy: Figure
-    macro_f1: Figure
+    accuracy: Estimate
+    macro_f1: Estimate
     by_category: Mapping[str, float]
     bins: tuple[Bin, ...]
     calibration_error: float
