@@ -9,6 +9,7 @@ from clientlore.errors import NotFoundError
 from clientlore.evaluation.everything import Report, accepted, measure_everything
 from clientlore.evaluation.sets import folder
 from clientlore.runs.calibrating import reliability_plot
+from clientlore.runs.session import Session
 
 OWNERS = ["team:intelligence"]
 CHECK = "not_below_accepted"
@@ -39,7 +40,9 @@ class EvaluationConfig(dg.Config):
     "its interval. Skipped without the sets.",
 )
 def evaluation(
-    context: dg.AssetExecutionContext, config: EvaluationConfig
+    context: dg.AssetExecutionContext,
+    config: EvaluationConfig,
+    run: dg.ResourceParam[Session],  # noqa: ARG001 - the run has a row and a heartbeat
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     try:
         report = measure_everything(folder(None), quick=config.quick, say=context.log.info)
