@@ -5,7 +5,7 @@
                        + trust * hits of the rules / 4, at most 1.5
     p                = softmax(weight)
 
-Doubt and trust are 1 for a text like those the classifier learned from: a post, short, not headline and text, with an
+Doubt is 1 and trust 0.5 for a text like those the classifier learned from: a short post, not headline and text, with an
 address, a ticker, a tag or a name that is addressed. They are 3 and 2 for all other news, of which the classifier knows
 less and is too sure.
 """
@@ -26,7 +26,7 @@ from clientlore.taxonomy import CATEGORY_NAMES
 SCORED_CHARS = 1_500
 """How much of a text the rules read for its category: news says what it is about at its beginning."""
 SHORT_CHARS = 300
-TRUST, TRUST_NEWS = 1.0, 2.0
+TRUST, TRUST_NEWS = 0.5, 2.0
 DOUBT_NEWS = 3.0
 _POSTED = r"https?://|[$#@]\p{L}"
 NOT_LEARNED = 2.0

@@ -22,8 +22,8 @@ from clientlore.monitoring.classifier import Classifier, by_category, values
 from clientlore.monitoring.ngrams import BITS, Features, cleaned, features
 from clientlore.taxonomy import CATEGORY_NAMES
 
-COST = 0.1
-FORM = 0.5
+COST = 0.4
+FORM = 0.35
 """How much form counts beside words and letters, each 1."""
 TAUGHT_COST = 1.0
 """C of a text that a tenant's people have labelled: there are few of them, and they are about just this news."""
