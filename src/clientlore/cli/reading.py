@@ -235,8 +235,8 @@ def _explain_merges(reference: str, tenant: str | None, *, as_json: bool) -> Non
     """Each folded item beside the one it was folded for, what differs in brackets; then the story it is of."""
     from dataclasses import asdict
 
-    from clientlore.digests.tracing import resolve_event
     from clientlore.control import splits
+    from clientlore.digests.tracing import resolve_event
     from clientlore.monitoring.events import REASONS
     from clientlore.monitoring.merges import merges_of, story_of
 

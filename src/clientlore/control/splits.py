@@ -79,9 +79,7 @@ def take_apart(
     return True
 
 
-def put_back(
-    connection: Connection, audit: Audit, tenant_id: str, item_id: str
-) -> dict[str, Any]:
+def put_back(connection: Connection, audit: Audit, tenant_id: str, item_id: str) -> dict[str, Any]:
     """Takes such a decision back; returns the row as it was. Where it was taken back before, nothing is written.
 
     Raises:

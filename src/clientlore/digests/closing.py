@@ -24,6 +24,7 @@ from clientlore.control.snapshots import Reader, Snapshot
 from clientlore.delivery.outbox import channel_for, queue_row
 from clientlore.digests.content import Material, candidates_for, lines_for, read_material, sections
 from clientlore.digests.feedback import with_links
+from clientlore.digests.following import follow_ups
 from clientlore.digests.rendering import FALLBACK_SENDER, Digest, Rendered, Sender, render
 from clientlore.digests.windows import (
     Decided,
@@ -142,6 +143,7 @@ def _close(
         candidates_for(material, reader.user_id),
         sent=_sent(told, material),
         stories=told.stories,
+        goes_on=follow_ups(material.members),
         cap=reader.preferences.max_items,
         late_before=late_before,
         has_address=user.email is not None,

@@ -9,15 +9,13 @@ from datetime import date, datetime
 import polars as pl
 
 from clientlore.control.snapshots import Snapshot
+from clientlore.digests.following import SURELY
 from clientlore.digests.matches import MATCHES, days_for
 from clientlore.digests.windows import Candidate, Decided
 from clientlore.ids import short_ref
 from clientlore.monitoring.events import EVENTS, MEMBERS, fullest
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.storage.lake import Lake
-
-SURELY = 0.45
-"""From this similarity to its story on, a line may say that it is more on it."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ the person's zone: a clock change neither skips nor doubles it. One by hand is k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -149,6 +149,7 @@ def decide(
     *,
     sent: Mapping[str, str],
     stories: Mapping[tuple[str, str], str] | None = None,
+    goes_on: Callable[[str, str], bool] = lambda _earlier, _later: True,
     cap: int,
     late_before: date | None,
     has_address: bool = True,
@@ -162,6 +163,7 @@ def decide(
         stories: Stories and clients that the person was told of before, each with the event that told it. What goes
             on with one is told, and says so: of two events of a story the second is mostly news (see
             docs/quality.md).
+        goes_on: Of two events of a story, the one that was told first: whether the other goes on with it.
         cap: The most a mail may hold.
         late_before: Days before this one were open to an earlier window: what comes from them is late.
         has_address: Without one, nothing can be sent, and nothing counts as sent.
@@ -183,7 +185,8 @@ def decide(
         elif room > 0:
             room -= 1
             asked = [(candidate.story_id, client) for client in candidate.clients]
-            follows = next((told[key] for key in asked if key in told), None)
+            before_it = dict.fromkeys(told[key] for key in asked if key in told)
+            follows = next((e for e in before_it if goes_on(e, candidate.event_id)), None)
             told |= dict.fromkeys(asked, candidate.event_id)
             reason = "late: its day came in after an earlier mail" if is_late else "in this mail"
             if follows is not None:

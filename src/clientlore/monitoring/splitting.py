@@ -1,4 +1,4 @@
-"""An item that is to leave its event: what it was folded into, and which days must be made again. Reads, writes nothing."""
+"""An item that is to leave its event: what it was folded into, and which days must be made again. Only reads."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def find_item(lake: Lake, tenant_id: str, item_id: str) -> Item:
         if row["layer"] == "first" and not apart:
             raise ConfigurationError(
                 f"Item '{item_id}' is the first of its event: it was folded into nothing",
-                f"`clientlore explain {item_id} --tenant {tenant_id}` shows what was folded into it; name one of those.",
+                f"`clientlore explain {item_id} --tenant {tenant_id}` shows what was folded into it: name one.",
             )
         return Item(item_id, row["event_id"], row["day"], row["title"] or "", apart)
     raise NotFoundError(
@@ -57,7 +57,7 @@ def find_item(lake: Lake, tenant_id: str, item_id: str) -> Item:
 
 
 def days_to_make(lake: Lake, tenant_id: str, day: date) -> tuple[date, date]:
-    """The first and the last day that must be made again when something changes on a day: those that look back on it."""
+    """The first and the last day that must be made again when one changes: itself, and those that look back on it."""
     after = day + timedelta(days=IDENTITY_DAYS)
     made = [d for d in lake.days(EVENTS, tenant_id) if day <= d <= after]
     return day, max(made, default=day)
