@@ -44,8 +44,8 @@ def split(item: str, undo: bool, why: str | None, tenant: str | None, as_json: b
         first, last = _days(workspace, tenant_id, day)
     if as_json:
         state = "undone" if undo else "apart"
-        days = {"from": first, "to": last}
-        say_json({"tenant_id": tenant_id, "item_id": item, "state": state, "days": days})
+        told = {"tenant_id": tenant_id, "item_id": item, "state": state}
+        say_json({**told, "days": {"from": first, "to": last}})
         return
     click.echo("A copy again." if undo else "No copy.")
     days = f"--day {first}" if first == last else f"--from {first} --to {last}"
