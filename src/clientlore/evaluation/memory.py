@@ -20,6 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clientlore.errors import BadDataError, NotFoundError
+from clientlore.evaluation.figures import Estimate, with_interval
 from clientlore.memory import ranking
 from clientlore.memory.scope import Scope, make_scope
 
@@ -109,18 +110,21 @@ def measure(folder: Path, *, draws: int = DRAWS, seed: int = 0) -> list[Measured
 def _told(
     corpus: str, names: Sequence[str], own: Floats, plain: Floats, draws: int, seed: int
 ) -> list[Measured]:
-    picked = np.random.default_rng(seed).integers(0, len(own), (draws, len(own)))
     told = []
     for n, name in enumerate(names):
-        low, high = np.quantile(own[picked, n].mean(axis=1), [0.025, 0.975])
-        better = np.quantile((own - plain)[picked, n].mean(axis=1), [0.025, 0.975])
+        mine, gain = own[:, n], own[:, n] - plain[:, n]
+        value, better = (_mean(figures, draws, seed) for figures in (mine, gain))
         told.append(
             Measured(
-                corpus, name, float(own[:, n].mean()), float(low), float(high), float(plain[:, n].mean()),
-                float(better[0]), float(better[1]), len(own),
+                corpus, name, value.value, value.low, value.high, float(plain[:, n].mean()),
+                better.low, better.high, len(own),
             )
         )  # fmt: skip
     return told
+
+
+def _mean(figures: Floats, draws: int, seed: int) -> Estimate:
+    return with_interval(lambda at: float(figures[at].mean()), len(figures), draws=draws, seed=seed)
 
 
 def _best(scope: Scope, question: str, limit: int, *, plain: bool) -> list[str]:
