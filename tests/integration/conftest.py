@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from clientlore.cli import main as cli
 from clientlore.clock import FrozenClock
 from clientlore.control.engine import ControlPlane
 from clientlore.ids import new_id
@@ -22,6 +23,7 @@ from clientlore.testing.demo import play_demo
 from clientlore.testing.workspaces import open_workspace
 from clientlore.workspace import Workspace
 from tests.conftest import NOW
+from tests.support.typed import Commands, Said
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 
@@ -102,3 +104,27 @@ def built(played: Path, prepared: Path) -> marts.Built:
     """The marts of the demo, built once. Only to be read."""
     with open_workspace(played, FrozenClock(NOW)) as workspace:
         return marts.build(workspace, PROJECT, prepared, "tests")
+
+
+@pytest.fixture
+def typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Commands:
+    """Types a command in an empty folder far from any application; checks its exit status."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLIENTLORE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def type_in(*arguments: str, status: int = 0) -> Said:
+        capsys.readouterr()
+        code: object = 0
+        try:
+            cli.main(list(arguments))
+        except SystemExit as ended:
+            code = ended.code
+        out, err = capsys.readouterr()
+        found = Said(int(code) if isinstance(code, int) else 0, out, err)
+        assert found.status == status, f"{arguments}: {found.status}\n{out}\n{err}"
+        return found
+
+    return type_in

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,43 +11,7 @@ from click.testing import CliRunner
 from clientlore.cli import main as cli
 from clientlore.control import migrate
 from clientlore.testing.feeds import Answer, Entry, FeedServer, rss
-
-Typed = Callable[..., "Said"]
-
-
-class Said:
-    """What a command said, and how it ended."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Typed:
-    """Types a command in an empty folder far from any application; checks its exit status."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLIENTLORE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def type_in(*arguments: str, status: int = 0) -> Said:
-        capsys.readouterr()
-        code: object = 0
-        try:
-            cli.main(list(arguments))
-        except SystemExit as ended:
-            code = ended.code
-        out, err = capsys.readouterr()
-        found = Said(int(code) if isinstance(code, int) else 0, out, err)
-        assert found.status == status, f"{arguments}: {found.status}\n{out}\n{err}"
-        return found
-
-    return type_in
+from tests.support.typed import Commands as Typed
 
 
 @pytest.fixture

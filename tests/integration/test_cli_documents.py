@@ -9,36 +9,20 @@ from typing import Any
 
 import pytest
 
-from clientlore.cli import main as cli
 from clientlore.memory.bulk import prepare
 from clientlore.settings import load_settings
 from clientlore.workspace import Workspace
+from tests.support.typed import Commands
 
 Typed = Callable[..., str]
 
 
 @pytest.fixture
-def typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Typed:
-    """Types a command far from any application; gives what it wrote, and checks its status."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLIENTLORE_HOME", str(tmp_path / "home"))
+def typed(typed: Commands) -> Typed:
+    """Types a command over documents; gives what it said on either stream."""
     with Workspace.open(load_settings()) as workspace:
         prepare(workspace, "acme")
-
-    def type_in(*arguments: str, status: int = 0) -> str:
-        capsys.readouterr()
-        code: object = 0
-        try:
-            cli.main(["document", *arguments])
-        except SystemExit as ended:
-            code = ended.code
-        out, err = capsys.readouterr()
-        assert (code or 0) == status, err
-        return out + err
-
-    return type_in
+    return lambda *arguments, status=0: typed("document", *arguments, status=status).both
 
 
 def told(typed: Typed, *arguments: str, status: int = 0) -> Any:

@@ -121,3 +121,39 @@ def test_the_nine_steps_of_the_demo_show_what_they_say(home: Path) -> None:
             assert steps[7] == {"summarise above": 50}
             assert steps[8]["tasks"] == 1
     assert len(answer("demo", "memory")) == 9
+
+
+def test_a_search_is_narrowed_by_everything_that_the_library_knows_and_explained(
+    home: Path, tmp_path: Path
+) -> None:
+    lines = [
+        {"id": "a", "owner": "harbor", "text": "Plants open", "occurred_at": "2026-03-01", "session": "1", "desk": "n"},
+        {"id": "b", "owner": "harbor", "text": "Plants close","occurred_at": "2026-03-02", "session": "1", "desk": "o"},
+        {"id": "c", "owner": "calder", "text": "Plants move", "occurred_at": "2026-03-03", "kind": "event", "desk":"p"},
+        {"id": "d", "owner": "calder", "text": "Plants hide", "occurred_at": "2026-03-04", "security": "secret"},
+    ]  # fmt: skip
+    told = tmp_path / "told.jsonl"
+    told.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    typed("memory", "load", str(told), "--tenant", "t1")
+
+    def ids(*options: str) -> str:
+        hits = answer("search", "plants", *options)["hits"]
+        return "".join(sorted(hit["attributes"]["id"] for hit in hits))
+
+    assert ids() == "abcd"
+    assert ids("--owner", "calder") == "cd"
+    assert ids("--owner", "calder", "--owner", "harbor", "--kind", "event") == "c"
+    assert ids("--where", "desk=n", "--where", "desk=p") == "ac"
+    assert ids("--id", "a", "--id", "d") == "ad"
+    assert ids("--since", "2026-03-02", "--until", "2026-03-03") == "bc"
+    assert ids("--until", "2026-03-02T00:00:00Z") == "ab"
+    assert ids("--as-of", "2026-03-02") == "ab"
+    assert ids("--clearance", "confidential") == "abc"
+    assert len(ids("--by-session", "--owner", "harbor")) == 1
+    shown = typed("search", "opens", "--owner", "harbor", "--context", "1", "--explain")
+    assert "| Plants close" in shown
+    assert "= " in shown
+    assert "rank 1" in shown
+    typed("search", "plants", "--where", "desk", code=2)
+    typed("search", "plants", "--since", "yesterdaily", code=2)
+    typed("search", "plants", "--mode", "vector", code=1)

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from clientlore.cli import main as cli
 from clientlore.testing.fakes import every
 from clientlore.testing.fakes.serving import Fake, serving
+from tests.support.typed import Commands
 
 TENANT = """
 tenant: desk
@@ -34,23 +34,14 @@ def fake() -> Fake:
 
 @pytest.fixture
 def typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fake: Fake
+    typed: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake: Fake
 ) -> Iterator[Typed]:
-    """Types a command where everything but NewsAPI has its key; gives what it said, on either stream."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLIENTLORE_HOME", str(tmp_path / "home"))
+    """Types a command where everything but NewsAPI has its key; gives what it said."""
     monkeypatch.setenv("COLUMNS", "220")
 
     def type_in(*arguments: str, status: int = 0) -> str:
-        capsys.readouterr()
-        code: object = 0
-        try:
-            cli.main(list(arguments))
-        except SystemExit as ended:
-            code = ended.code or 0
-        out, err = capsys.readouterr()
-        assert code == status, f"{arguments}: {code}\n{out}\n{err}"
-        return out if status == 0 else out + err
+        said = typed(*arguments, status=status)
+        return said.both if status else said.out
 
     with serving(fake, every.parts()) as address:
         for name, value in every.environment(address).items():

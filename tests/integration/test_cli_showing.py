@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clientlore.cli import main as cli
+from tests.support.typed import Commands
 
 TENANT = """
 tenant: {tenant}
@@ -22,28 +22,12 @@ Typed = Callable[..., str]
 
 
 @pytest.fixture
-def typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Typed:
-    """Types a command far from any application; gives what it said, on either stream."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLIENTLORE_HOME", str(tmp_path / "home"))
-
-    def type_in(*arguments: str, status: int = 0) -> str:
-        capsys.readouterr()
-        code: object = 0
-        try:
-            cli.main(list(arguments))
-        except SystemExit as ended:
-            code = ended.code or 0
-        out, err = capsys.readouterr()
-        assert code == status, f"{arguments}: {code}\n{out}\n{err}"
-        return out if status == 0 else err
-
+def typed(typed: Commands, tmp_path: Path) -> Typed:
+    """Gives the answer, or the trouble; there are two tenants."""
     for tenant in ("acme", "other"):
         (tmp_path / "t.yaml").write_text(TENANT.format(tenant=tenant))
-        type_in("apply", "t.yaml")
-    return type_in
+        typed("apply", "t.yaml")
+    return lambda *arguments, status=0: typed(*arguments, status=status).answer
 
 
 def test_a_dossier_is_printed_as_markdown_by_name_or_id(typed: Typed) -> None:

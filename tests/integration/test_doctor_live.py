@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from clientlore.cli import main as cli
 from clientlore.testing.fakes import every
 from clientlore.testing.fakes.serving import Fake, Fault
 from clientlore.testing.feeds import Answer, Entry, FeedServer, rss
+from tests.support.typed import Commands
 
 TENANT = """
 tenant: desk
@@ -53,25 +53,9 @@ def server() -> Iterator[FeedServer]:
 
 
 @pytest.fixture
-def typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Typed:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLIENTLORE_HOME", str(tmp_path / "home"))
+def typed(typed: Commands, monkeypatch: pytest.MonkeyPatch) -> Typed:
     monkeypatch.setenv("LLM_TIMEOUT", "20")
-
-    def type_in(*arguments: str, status: int = 0) -> str:
-        capsys.readouterr()
-        code: object = 0
-        try:
-            cli.main(list(arguments))
-        except SystemExit as ended:
-            code = ended.code or 0
-        out, err = capsys.readouterr()
-        assert code == status, f"{arguments}: {code}\n{out}\n{err}"
-        return out + err
-
-    return type_in
+    return lambda *arguments, status=0: typed(*arguments, status=status).both
 
 
 @pytest.fixture

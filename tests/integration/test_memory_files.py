@@ -9,35 +9,24 @@ from typing import Any
 
 import pytest
 
-from clientlore.cli import main as cli
 from clientlore.memory import bulk
 from clientlore.memory.store import MemoryStore
 from clientlore.settings import load_settings
 from clientlore.workspace import Workspace
+from tests.support.typed import Commands
 
 Typed = Callable[..., tuple[str, str]]
 
 
 @pytest.fixture
-def typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Typed:
-    """Types a command far from any application; gives what it wrote, and checks its status."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLIENTLORE_HOME", str(tmp_path / "home"))
+def typed(typed: Commands) -> Typed:
+    """Gives what was written on each stream."""
 
-    def type_in(*arguments: str, status: int = 0) -> tuple[str, str]:
-        capsys.readouterr()
-        code: object = 0
-        try:
-            cli.main([*arguments])
-        except SystemExit as ended:
-            code = ended.code
-        out, err = capsys.readouterr()
-        assert (code or 0) == status, err
-        return out, err
+    def both(*arguments: str, status: int = 0) -> tuple[str, str]:
+        said = typed(*arguments, status=status)
+        return said.out, said.err
 
-    return type_in
+    return both
 
 
 def write(name: str, lines: Sequence[dict[str, Any] | str]) -> str:

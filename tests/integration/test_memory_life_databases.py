@@ -19,8 +19,10 @@ from clientlore.control import tables as t
 from clientlore.memory.automation import AutomationController, AutomationPolicy
 from clientlore.memory.automation.controller import fire_due
 from clientlore.memory.log import Operation
+from clientlore.memory.maintenance.running import maintain
 from clientlore.memory.service import MemoryService
 from clientlore.memory.statements import Statement
+from clientlore.memory.store import MemoryStore
 from clientlore.runs import forgetting
 from clientlore.testing.workspaces import open_workspace, put_tenant
 from clientlore.workspace import Workspace
@@ -93,9 +95,10 @@ from clientlore.control import engine
 from clientlore.memory import log
 from clientlore.memory.maintenance.running import maintain
 from clientlore.memory.service import MemoryService
+from clientlore.memory.statements import Statement
 from clientlore.testing.workspaces import open_workspace
 
-home, when = sys.argv[1:]
+home, what, when = sys.argv[1:]
 now = datetime(2026, 11, 20, 9, tzinfo=UTC)
 whole = log.append
 
@@ -105,13 +108,25 @@ def half(connection, operations, at):
 
 log.append = half
 with open_workspace(Path(home), FrozenClock(now)) as workspace:
-    maintain(MemoryService(workspace, "t1"), "summarization", now)
+    service = MemoryService(workspace, "t1")
+    if what == "add":
+        service.remember([Statement("harbor", f"Saw number {n}", f"s{n}", now) for n in range(4)])
+    else:
+        maintain(service, what, now)
 """
 
 
-@pytest.mark.parametrize("when", ["between", "after"])
-def test_killed_while_it_is_appended_upkeep_is_not_there_at_all_and_can_be_done_again(
-    tmp_path: Path, when: str
+@pytest.mark.parametrize(
+    ("what", "when"),
+    [
+        ("summarization", "between"),
+        ("summarization", "after"),
+        ("consolidation", "between"),
+        ("add", "after"),
+    ],
+)
+def test_killed_while_it_is_appended_what_was_under_way_is_not_there_and_can_be_done_again(
+    tmp_path: Path, what: str, when: str
 ) -> None:
     home = tmp_path / "home"
     with open_workspace(home, FrozenClock(NOW)) as workspace:
@@ -126,17 +141,71 @@ def test_killed_while_it_is_appended_upkeep_is_not_there_at_all_and_can_be_done_
                 for n in range(9)
             ]
         )  # fmt: skip
+        service.append(
+            [
+                Operation("t1", "harbor", f"w{n}", "add", "fact", "boxes bags labels tapes", T0, "load", "r", f"w{n}")
+                for n in range(4)
+            ]
+        )  # fmt: skip
         before = service.state()
     died = subprocess.run(
-        [sys.executable, "-c", KILLED, str(home), when], check=False, capture_output=True,
+        [sys.executable, "-c", KILLED, str(home), what, when], check=False, capture_output=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()[-2000:]
     with open_workspace(home, FrozenClock(NOW)) as again:
         service = MemoryService(again, "t1")
         assert service.state().equals(before)
-        from clientlore.memory.maintenance.running import maintain
-
-        done = maintain(service, "summarization", NOW)
+        if what == "add":
+            said = [Statement("harbor", f"Saw number {n}", f"s{n}", NOW) for n in range(4)]
+            assert [t.outcome for t in service.remember(said)] == ["added"] * 4
+            assert service.state().height == before.height + 4
+            return
+        done = maintain(service, what, NOW)
+        assert done.appended > 1
         assert service.state().height == done.plan.after["memories"]
-        assert maintain(service, "summarization", NOW).appended == 0
+        assert maintain(service, what, NOW).appended == 0
+
+
+COMPACTING = """
+import os, signal, sys, threading, time
+from pathlib import Path
+import lancedb.table
+from clientlore.clock import SystemClock
+from clientlore.memory import store
+from clientlore.testing.workspaces import open_workspace
+
+compact = lancedb.table.LanceTable.optimize
+store.OPTIMIZE_WRITES = 1
+
+def killed_on_the_way(table, **options):
+    threading.Thread(target=compact, args=(table,), kwargs=options, daemon=True).start()
+    time.sleep(0.004)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+lancedb.table.LanceTable.optimize = killed_on_the_way
+with open_workspace(Path(sys.argv[1]), SystemClock()) as workspace:
+    store.MemoryStore(workspace).update("t1")
+"""
+
+
+def test_killed_while_files_of_the_index_are_put_together_nothing_is_lost_or_doubled(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "home"
+    texts = [f"Plant {n} opens" for n in range(6)]
+    with open_workspace(home, FrozenClock(NOW)) as workspace:
+        put_tenant(workspace, "tenant: t1\nname: T\nmode: mock\n")
+        for text in texts:
+            if text != texts[0]:
+                MemoryStore(workspace).update("t1")
+            MemoryService(workspace, "t1").remember([Statement("harbor", text, text, NOW)])
+    died = subprocess.run(
+        [sys.executable, "-c", COMPACTING, str(home)], check=False, capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()[-2000:]
+    with open_workspace(home, FrozenClock(NOW)) as again:
+        store = MemoryStore(again)
+        assert sorted(h.text for h in store.search("t1", "plants").hits) == texts
+        assert store.duplicates("t1") == []

@@ -9,7 +9,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from clientlore.cli import main as cli
 from clientlore.control import ledger
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.run_context import Scope
@@ -17,6 +16,7 @@ from clientlore.runs.orchestrator import InlineOrchestrator, RunRequest
 from clientlore.testing.feeds import Answer, Entry, FeedServer, rss
 from clientlore.testing.workspaces import put_tenant
 from clientlore.workspace import Workspace
+from tests.support.typed import Commands
 
 FAR = "The river ran by the town as it had in the years before, and the birds were out. " * 4
 DOUBTFUL = f"{FAR} Rates hold, said Ann Lee, an analyst at Kiln Works."
@@ -38,10 +38,7 @@ def server(workspace: Workspace) -> Iterator[FeedServer]:
 
 @pytest.fixture
 def typed(
-    workspace: Workspace,
-    server: FeedServer,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    typed: Commands, workspace: Workspace, server: FeedServer, monkeypatch: pytest.MonkeyPatch
 ) -> Typed:
     """The command line, after one run of a day with one doubtful and one sure item."""
     monkeypatch.setenv("CLIENTLORE_HOME", str(workspace.settings.home))
@@ -50,19 +47,7 @@ def typed(
         f"tenant: desk\nname: Desk\nclients: [{{name: Kiln Works}}]\nfeeds: ['{server.url('/f')}']\n",
     )
     run(workspace)
-
-    def type_in(*arguments: str, status: int = 0) -> str:
-        capsys.readouterr()
-        code: object = 0
-        try:
-            cli.main(list(arguments))
-        except SystemExit as ended:
-            code = ended.code or 0
-        out, err = capsys.readouterr()
-        assert code == status, out + err
-        return out + err
-
-    return type_in
+    return lambda *arguments, status=0: typed(*arguments, status=status).both
 
 
 def run(workspace: Workspace, *, collect: bool = True) -> dict[str, Any]:

@@ -310,11 +310,11 @@ def test_a_table_of_vectors_is_written_anew_as_a_whole_for_one_tenant(tmp_path: 
     vectors = Vectors(tmp_path)
     for text in ("opens a plant", "closes plants"):
         rows = pa.table({"owner": ["harbor"], "text": [f"Harbor {text}"]})
-        vectors.replace("acme", "memories", rows, text_columns=["text"], scalar_columns=["owner"])
+        vectors.replace("acme", "memories", rows, scalar_columns=["owner"])
     table = Vectors(tmp_path).open("acme", "memories")
     assert table is not None
     assert table.count_rows() == 1
-    found = table.search("PLANT", query_type="fts").to_list()
+    found = table.search().where("owner = 'harbor'").to_list()
     assert [row["text"] for row in found] == ["Harbor closes plants"]
     assert vectors.open("beta", "memories") is None
 

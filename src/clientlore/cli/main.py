@@ -30,7 +30,7 @@ _COMMANDS: Mapping[str, str] = {
     "classify": "files:classify",
     "eval": "evaluating:evaluate",
     "digest": "reading:digest",
-    "search": "reading:search",
+    "search": "searching:search",
     "dossier": "showing:dossier",
     "page": "showing:page",
     "trace": "reading:trace",

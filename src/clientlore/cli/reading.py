@@ -1,4 +1,4 @@
-"""Commands that read: `digest`, `search`, `trace`, `explain`."""
+"""Commands that read: `digest`, `trace`, `explain`."""
 
 from __future__ import annotations
 
@@ -96,69 +96,6 @@ def show(
     else:
         click.echo(f"To: {message['To']}\nSubject: {message['Subject']}\nState: {row['state']}\n")
         click.echo(text.get_content() if text else "")
-
-
-@click.command()
-@click.argument("query")
-@tenant_option
-@click.option(
-    "--client",
-    "clients",
-    multiple=True,
-    metavar="NAME",
-    help="Only what is about this client; may be repeated.",
-)
-@click.option(
-    "--kind", "kinds", multiple=True, help="Only this kind: event or activity; may be repeated."
-)
-@click.option(
-    "--limit",
-    default=10,
-    show_default=True,
-    type=click.IntRange(1, 1_000),
-    help="At most this many.",
-)
-@json_option
-def search(
-    query: str,
-    tenant: str | None,
-    clients: tuple[str, ...],
-    kinds: tuple[str, ...],
-    limit: int,
-    as_json: bool,
-) -> None:
-    """Search what is remembered about a tenant's clients. Words are stemmed: plants finds plant."""
-    from dataclasses import asdict
-
-    from clientlore.control.clients import resolve_clients
-    from clientlore.memory.embedding import embedder_of
-    from clientlore.memory.store import MemoryStore
-
-    with opened() as workspace:
-        chosen = one_tenant(workspace, tenant)
-        tenant_id = chosen.tenant_id
-        with workspace.control.read() as connection:
-            owners = sorted(resolve_clients(connection, tenant_id, clients)) if clients else None
-        found = MemoryStore(workspace, embedder_of(workspace, chosen)).search(
-            tenant_id, query, owners=owners, kinds=kinds, limit=limit
-        )
-    if as_json:
-        say_json(
-            {
-                "mode": found.mode,
-                "behind": found.behind,
-                "hits": [asdict(hit) for hit in found.hits],
-            }
-        )
-        return
-    if not found.hits:
-        click.echo("Nothing of that is remembered.")
-    for hit in found.hits:
-        click.echo(f"{hit.score:6.2f}  {hit.recorded_at:%Y-%m-%d}  {hit.owner_id}  ({hit.kind})")
-        click.echo(f"        {hit.text}")
-        click.echo(f"        {hit.attributes.get('url') or ''}  {', '.join(hit.sources)}")
-    behind = f"; {found.behind} operations behind" if found.behind else ""
-    click.echo(f"{found.mode} search{behind}", err=True)
 
 
 @click.command()

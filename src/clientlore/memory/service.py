@@ -24,6 +24,7 @@ from clientlore.memory.arrival import Arrived
 from clientlore.memory.facts import Fact
 from clientlore.memory.fold import alive, fold, holding, undone
 from clientlore.memory.log import Operation
+from clientlore.memory.standing import Standing
 from clientlore.memory.statements import Statement, lookup_of
 from clientlore.workspace import Workspace
 
@@ -51,6 +52,7 @@ class MemoryService:
     def __init__(self, workspace: Workspace, tenant_id: str) -> None:
         self.workspace = workspace
         self.tenant_id = tenant_id
+        self._standing: Standing | None = None
 
     def remember(self, statements: Sequence[Statement]) -> list[Told]:
         """Tells memory something; committed when it returns.
@@ -80,8 +82,18 @@ class MemoryService:
         ]
 
     def state(self, as_of: datetime | None = None, owner: str | None = None) -> pl.DataFrame:
-        """The living memories, as they are known now or were known at an instant; columns of `fold.STATE`."""
-        return alive(fold(self.log(owner), as_of))
+        """The living memories, as they are known now or were known at an instant; columns of `fold.STATE`.
+
+        What was read is kept: to look again costs what was appended since.
+        """
+        if as_of is not None:
+            return alive(fold(self.log(owner), as_of))
+        kept = self._standing
+        if kept is None or kept.owner not in {None, owner}:
+            kept = self._standing = Standing(self.tenant_id, owner)
+        with self.workspace.control.read() as connection:
+            living = kept.look(connection)
+        return living if kept.owner == owner else living.filter(owner_id=owner)
 
     def current(self, as_of: datetime | None = None, owner: str | None = None) -> pl.DataFrame:
         """What is known and holds, now or at an instant: closed intervals are left out."""

@@ -1,4 +1,4 @@
-"""The index of memory in LanceDB: the state as it stands, found by stemmed words, and by meaning with an embedder.
+"""The index of memory in LanceDB: the state as it stands, with vectors where there is an embedder; and its search.
 
 It follows the log: how far it has come is kept beside it, and whatever is appended is caught up. In doubt it is
 rebuilt, which costs about a second for 100,000 operations.
@@ -30,11 +30,11 @@ from clientlore.workspace import Workspace
 
 INDEX_VERSION = 2
 OPTIMIZE_ROWS = 1_000
-"""Rows outside the full-text index after which it is brought up to date; until then they are found by a scan."""
+"""Rows outside the indexes after which these are brought up to date; until then they are found by a scan."""
 OPTIMIZE_WRITES = 50
 """Writes after which small files are put together, so that neither their number nor a search's time grows."""
-KEEP_VERSIONS = timedelta(hours=1)
-"""How long a version that somebody may still read is kept."""
+KEEP_VERSIONS = timedelta(minutes=1)
+"""How long a version that somebody may still read is kept: a search reads its rows at once, in a second or less."""
 
 _TIME = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
@@ -131,7 +131,6 @@ class MemoryStore:
                     tenant_id,
                     self.table_name,
                     self._arrow(living),
-                    text_columns=("text",),
                     scalar_columns=("memory_id", "owner_id"),
                 )
                 mark, rebuilt = _Mark(head, int(table.version)), True

@@ -160,15 +160,11 @@ def text_of(data: bytes) -> str:
 
 
 def _index(table: Any, indexes: Sequence[tuple[Sequence[str], str]]) -> None:
-    from lancedb.index import FTS, BTree
+    from lancedb.index import BTree
 
     for columns, kind in indexes:
-        if kind == "FTS":
-            options = FTS(
-                language="English", stem=True, remove_stop_words=True, with_position=False
-            )
-            table.create_index(columns[0], config=options)
-        elif kind == "BTree":
+        # Tables of earlier releases have an index of words, which nothing reads.
+        if kind == "BTree":
             table.create_index(columns[0], config=BTree())
 
 

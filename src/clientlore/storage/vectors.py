@@ -1,4 +1,4 @@
-"""LanceDB: one directory for each tenant, tables with full-text indexes, rebuilt whenever in doubt.
+"""LanceDB: one directory for each tenant, tables with indexes to filter by, rebuilt whenever in doubt.
 
 Nothing is kept here that could not be made again. LanceDB is imported when it is first used (1 s).
 """
@@ -55,9 +55,7 @@ class Vectors:
         name: str,
         rows: pa.Table,
         *,
-        text_columns: Sequence[str],
         scalar_columns: Sequence[str],
-        language: str = "English",
     ) -> LanceTable:
         """Writes the table anew, whole, with its indexes.
 
@@ -65,19 +63,14 @@ class Vectors:
             tenant_id: Whose.
             name: Which.
             rows: All of its rows, in the declared schema.
-            text_columns: Columns to find words in: stemmed, without stop words, any case.
             scalar_columns: Columns to filter by.
-            language: Whose stems.
         """
         database = self.connect(tenant_id)
-        from lancedb.index import FTS, BTree
+        from lancedb.index import BTree
 
         table = database.create_table(name, data=rows, mode="overwrite")
         for column in scalar_columns:
             table.create_index(column, config=BTree())
-        for column in text_columns:
-            config = FTS(language=language, stem=True, remove_stop_words=True, with_position=False)
-            table.create_index(column, config=config)
         return table
 
     def probe(self) -> None:

@@ -48,6 +48,7 @@ memory_log = sa.Table(
     sa.Index(None, "tenant_id", "seq"),
     sa.Index(None, "tenant_id", "origin_day"),
     sa.Index(None, "tenant_id", "memory_id"),
+    sa.Index(None, "tenant_id", "owner_id", "seq"),
     sa.Index(None, "tenant_id", "lookup"),
 )
 

@@ -302,12 +302,14 @@ def execute(
 
 def head_of(connection: Connection, tenant_id: str, owner: str) -> int:
     """The newest operation on an owner's memory that a source or a person gave rise to; 0 where there is none."""
-    query = sa.select(sa.func.max(t.memory_log.c.seq)).where(
+    query = sa.select(t.memory_log.c.seq).where(
         t.memory_log.c.tenant_id == tenant_id, ~t.memory_log.c.actor.startswith(MAINTENANCE)
     )
     if owner != EVERYBODY:
         query = query.where(t.memory_log.c.owner_id == owner)
-    return int(connection.execute(query).scalar() or 0)
+    # From the newest backwards: what was told last stands near the end of a long log.
+    newest = query.order_by(t.memory_log.c.seq.desc()).limit(1)
+    return int(connection.execute(newest).scalar() or 0)
 
 
 def _counts(policy: AutomationPolicy, feature: str) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import polars as pl
 
 from clientlore.errors import ConfigurationError
-from clientlore.memory.facts import parse
+from clientlore.memory.facts import Fact, parse
 from clientlore.memory.fold import holding
 from clientlore.memory.log import Operation
 from clientlore.memory.maintenance.plan import EXAMPLES, Plan, actor_of, told
@@ -17,6 +18,7 @@ STRATEGIES = ("temporal", "confidence", "importance", "keep_both", "review")
 STATED = ("fact", "preference", "relationship")
 MOST_READ = 20_000
 """Memories without a fact of their own whose texts are read for one in a run: the newest ones."""
+Read = Callable[[str], Fact | None]
 _ORDER = {
     "temporal": ("valid_from", "recorded_at", "memory_id"),
     "confidence": ("confidence", "valid_from", "recorded_at", "memory_id"),
@@ -38,27 +40,30 @@ def checked_strategy(name: str) -> str:
     return name
 
 
-def contradictions(state: pl.DataFrame, at: datetime) -> pl.DataFrame:
+def contradictions(state: pl.DataFrame, at: datetime, read: Read = parse) -> pl.DataFrame:
     """The memories that hold at an instant and of whose fact another value holds too; columns of `plan.told`."""
-    rows = _with_facts(told(holding(state, at)))
+    rows = _with_facts(told(holding(state, at)), read)
     return rows.filter(
         pl.col("subject").is_not_null(), pl.col("value").n_unique().over(_FACT) > 1
     ).sort(*_FACT, "valid_from", "recorded_at", "memory_id")
 
 
-def resolve(state: pl.DataFrame, at: datetime, strategy: str = "temporal") -> Plan:
+def resolve(
+    state: pl.DataFrame, at: datetime, strategy: str = "temporal", read: Read = parse
+) -> Plan:
     """Ends the interval of what does not hold any more; `keep_both` and `review` only tell.
 
     Args:
         state: The living memories, columns of `fold.STATE`.
         at: When it is done.
         strategy: Which value wins: the newest, the surest, the most important; ties go to the newest.
+        read: Takes the fact out of a text, as `facts.parse` does.
 
     Raises:
         ConfigurationError: There is no such strategy.
     """
     checked_strategy(strategy)
-    found = contradictions(state, at)
+    found = contradictions(state, at, read)
     facts = found.select(_FACT).unique().height
     examples = tuple(
         found.head(EXAMPLES)
@@ -110,19 +115,19 @@ def resolve(state: pl.DataFrame, at: datetime, strategy: str = "temporal") -> Pl
     )
 
 
-def _with_facts(rows: pl.DataFrame) -> pl.DataFrame:
+def _with_facts(rows: pl.DataFrame, read: Read) -> pl.DataFrame:
     """Reads the facts of memories that came without one, such as those that were loaded word for word."""
     bare = rows.filter(pl.col("subject").is_null(), pl.col("kind").is_in(STATED))
     bare = bare.sort("recorded_at", "memory_id", descending=True).head(MOST_READ)
-    read = [
+    found = [
         (memory_id, fact.subject, fact.attribute, fact.value)
         for memory_id, text in bare.select("memory_id", "text").iter_rows()
-        if (fact := parse(text or "")) is not None
+        if (fact := read(text or "")) is not None
     ]
-    if not read:
+    if not found:
         return rows
     names = ["subject", "attribute", "value"]
-    facts = pl.DataFrame(read, schema=["memory_id", *names], orient="row")
+    facts = pl.DataFrame(found, schema=["memory_id", *names], orient="row")
     return rows.join(facts, on="memory_id", how="left", suffix="_read").with_columns(
         pl.coalesce(name, f"{name}_read").alias(name) for name in names
     )

@@ -65,15 +65,23 @@ def clusters(state: pl.DataFrame, similarity: float) -> pl.DataFrame:
     )
 
 
-def consolidate(state: pl.DataFrame, at: datetime, similarity: float = 0.85) -> Plan:
+def consolidate(
+    state: pl.DataFrame,
+    at: datetime,
+    similarity: float = 0.85,
+    *,
+    found: pl.DataFrame | None = None,
+) -> Plan:
     """Folds each cluster of like memories into the one that was told first; undone by its origin.
 
     Args:
         state: The living memories, columns of `fold.STATE`.
         at: When it is done.
         similarity: The least similarity of stems, 0 to 1.
+        found: The clusters, where they are known already.
     """
-    found = clusters(state, similarity)
+    if found is None:
+        found = clusters(state, similarity)
     rows = found.join(state.select("memory_id", "owner_id", "operations", "text"), on="memory_id")
     operations = tuple(
         Operation(

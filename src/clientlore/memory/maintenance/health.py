@@ -15,8 +15,9 @@ from datetime import datetime
 
 import polars as pl
 
+from clientlore.memory.facts import parse
 from clientlore.memory.fold import holding
-from clientlore.memory.maintenance.conflicts import contradictions
+from clientlore.memory.maintenance.conflicts import Read, contradictions
 from clientlore.memory.maintenance.consolidate import clusters
 from clientlore.memory.maintenance.plan import Plan, age_days, told
 
@@ -26,10 +27,24 @@ STALE = 0.5
 GOOD, FAIR = 80.0, 60.0
 
 
-def health(state: pl.DataFrame, at: datetime, similarity: float = 0.85) -> Plan:
+def health(
+    state: pl.DataFrame,
+    at: datetime,
+    similarity: float = 0.85,
+    *,
+    found: pl.DataFrame | None = None,
+    read: Read = parse,
+) -> Plan:
     """The health of the living memories at an instant, its parts, and what would raise it.
 
     The result has `score` (None where nothing is remembered), `status`, the parts as shares, and `recommendations`.
+
+    Args:
+        state: The living memories, columns of `fold.STATE`.
+        at: The instant.
+        similarity: From which similarity on two memories say the same.
+        found: The clusters of that similarity, where they are known already.
+        read: Takes the fact out of a text, as `facts.parse` does.
     """
     rows = told(holding(state, at))
     if rows.is_empty():
@@ -39,8 +54,8 @@ def health(state: pl.DataFrame, at: datetime, similarity: float = 0.85) -> Plan:
             "recommendations": ["Nothing is remembered yet."],
         }
         return Plan(FEATURE, before={"memories": 0}, after={"memories": 0}, result=result)
-    spare = clusters(state, similarity)["memory_id"]
-    torn = contradictions(state, at)
+    spare = (clusters(state, similarity) if found is None else found)["memory_id"]
+    torn = contradictions(state, at, read)
     facts = torn.select("owner_id", "subject", "attribute").unique().height
     distinct = rows.filter(~pl.col("memory_id").is_in(spare.implode())).with_columns(
         fresh=((1 - age_days(at) / pl.col("half_life")).clip(upper_bound=0) * math.log(2)).exp(),

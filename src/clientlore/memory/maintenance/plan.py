@@ -82,34 +82,51 @@ def age_days(at: datetime, column: str = "seen_at") -> pl.Expr:
 def stems_of(frame: pl.DataFrame) -> pl.DataFrame:
     """The stems of texts: `memory_id`, `owner_id`, `stem`, `firm`, each stem of a memory once.
 
-    `firm` are names, numbers and negations: two texts that differ in one of them say something different. The words
-    of all texts are looked at once each, not once a text.
+    `firm` are names, numbers and negations: two texts that differ in one of them say something different.
     """
-    found = (
+    found, stems = stem_numbers(frame)
+    return found.select(
+        memory_id=frame["memory_id"].gather(found["row"]),
+        owner_id=frame["owner_id"].gather(found["row"]),
+        stem=stems.gather(found["stem"]),
+        firm="firm",
+    )
+
+
+def stem_numbers(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """As `stems_of`, in numbers: `row` (of the frame), `stem` (place in the series, which is sorted), `firm`.
+
+    The words of all texts are looked at once each, not once a text.
+    """
+    words = (
         frame.select(
-            "memory_id",
-            "owner_id",
             word=pl.col("text")
             .str.replace_all("n't", " nt", literal=True)
             .str.extract_all(r"[\p{L}\p{N}]+(?:[.,]\d+)*"),
         )
+        .with_row_index("row")
         .explode("word")
         .drop_nulls("word")
-        .with_columns(first=pl.int_range(pl.len()).over("memory_id") == 0)
+        .with_columns(first=pl.col("row").ne_missing(pl.col("row").shift()))
     )
-    vocabulary = found["word"].unique().to_list()
-    known = [(w, *_looked_up(w)) for w in vocabulary]
+    vocabulary = words["word"].unique().to_list()
     looked = pl.DataFrame(
-        known,
-        schema={"word": pl.String, "stem": pl.String, "fixed": pl.Boolean, "named": pl.Boolean},
+        [(w, *_looked_up(w)) for w in vocabulary],
+        schema={"word": pl.String, "said": pl.String, "fixed": pl.Boolean, "named": pl.Boolean},
         orient="row",
+    ).drop_nulls("said")
+    stems = looked["said"].unique().sort()
+    places = pl.DataFrame({"said": stems}).with_row_index("stem")
+    firm = pl.col("fixed") | (pl.col("named") & ~pl.col("first"))
+    found = (
+        words.lazy()
+        .join(looked.lazy().join(places.lazy(), on="said").drop("said"), on="word")
+        .select("row", "stem", firm=firm)
+        .group_by("row", "stem")
+        .agg(pl.col("firm").any())
+        .collect()
     )
-    return (
-        found.join(looked, on="word", how="left")
-        .drop_nulls("stem")
-        .group_by("memory_id", "owner_id", "stem")
-        .agg(firm=(pl.col("fixed") | (pl.col("named") & ~pl.col("first"))).any())
-    )
+    return found, stems
 
 
 def _looked_up(word: str) -> tuple[str | None, bool, bool]:

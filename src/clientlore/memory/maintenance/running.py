@@ -7,19 +7,21 @@ summarised and shortened; health is looked at last.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import polars as pl
 
 from clientlore.errors import ConfigurationError
-from clientlore.memory import log
-from clientlore.memory.fold import alive, fold, remembered
+from clientlore.memory.facts import parse
+from clientlore.memory.fold import remembered
 from clientlore.memory.maintenance.compress import compress
-from clientlore.memory.maintenance.conflicts import resolve
-from clientlore.memory.maintenance.consolidate import consolidate
+from clientlore.memory.maintenance.conflicts import MOST_READ, resolve
+from clientlore.memory.maintenance.consolidate import clusters, consolidate
 from clientlore.memory.maintenance.decay import decay
 from clientlore.memory.maintenance.health import health
 from clientlore.memory.maintenance.plan import Plan
@@ -46,13 +48,39 @@ class Limits:
     conflict_strategy: str = "temporal"
 
 
-_TASKS: Mapping[str, Callable[[pl.DataFrame, datetime, Limits], Plan]] = {
-    "conflicts": lambda s, at, by: resolve(s, at, by.conflict_strategy),
-    "consolidation": lambda s, at, by: consolidate(s, at, by.consolidation_similarity),
-    "summarization": lambda s, at, by: summarise(s, at, by.summarization_age_days),
-    "compression": lambda s, at, by: compress(s, at, by.compression_target_reduction),
-    "decay": lambda s, at, by: decay(s, at, by.decay_half_life_days),
-    "health": lambda s, at, by: health(s, at, by.consolidation_similarity),
+class _Looked:
+    """What several tasks work out from one and the same state, once."""
+
+    def __init__(self) -> None:
+        self.state = pl.DataFrame()
+        self.read = lru_cache(maxsize=2 * MOST_READ)(parse)
+        self._clusters: dict[float, pl.DataFrame] = {}
+
+    def at(self, state: pl.DataFrame) -> _Looked:
+        """Itself, for a state; what was worked out from another is dropped, but for what single texts say."""
+        if not state.equals(self.state):
+            self.state, self._clusters = state, {}
+        return self
+
+    def clusters(self, similarity: float) -> pl.DataFrame:
+        """As `consolidate.clusters` gives them."""
+        if similarity not in self._clusters:
+            self._clusters[similarity] = clusters(self.state, similarity)
+        return self._clusters[similarity]
+
+
+_LOOKED: WeakKeyDictionary[MemoryService, _Looked] = WeakKeyDictionary()
+_TASKS: Mapping[str, Callable[[_Looked, datetime, Limits], Plan]] = {
+    "conflicts": lambda s, at, by: resolve(s.state, at, by.conflict_strategy, s.read),
+    "consolidation": lambda s, at, by: consolidate(
+        s.state, at, found=s.clusters(by.consolidation_similarity)
+    ),
+    "summarization": lambda s, at, by: summarise(s.state, at, by.summarization_age_days),
+    "compression": lambda s, at, by: compress(s.state, at, by.compression_target_reduction),
+    "decay": lambda s, at, by: decay(s.state, at, by.decay_half_life_days),
+    "health": lambda s, at, by: health(
+        s.state, at, found=s.clusters(by.consolidation_similarity), read=s.read
+    ),
 }
 FEATURES = tuple(_TASKS)
 
@@ -89,7 +117,9 @@ def preview(
     Raises:
         ConfigurationError: There is no such task.
     """
-    return task(feature)(remembered(service.state(owner=owner)), at, limits or Limits())
+    known(feature)
+    looked = _LOOKED.setdefault(service, _Looked()).at(remembered(service.state(owner=owner)))
+    return _TASKS[feature](looked, at, limits or Limits())
 
 
 def maintain(
@@ -117,35 +147,8 @@ def maintain(
     return Maintained(plan, appended, time.perf_counter() - started)
 
 
-def maintain_day(
-    service: MemoryService,
-    at: datetime,
-    limits: Limits | None = None,
-    *,
-    features: Sequence[str] = FEATURES,
-    owner: str | None = None,
-) -> tuple[list[Maintained], pl.DataFrame]:
-    """Does several tasks, each on what the one before left, reading the log once.
-
-    Returns:
-        What each did, and the living memories after all of them. The caller holds the tenant's lock.
-    """
-    operations = service.log(owner)
-    state = alive(fold(operations))
-    done = []
-    for feature in features:
-        started = time.perf_counter()
-        plan = task(feature)(remembered(state), at, limits or Limits())
-        appended = service.append(plan.operations)
-        if plan.operations:
-            operations = log.appended(operations, plan.operations)
-            state = alive(fold(operations))
-        done.append(Maintained(plan, appended, time.perf_counter() - started))
-    return done, state
-
-
-def task(feature: str) -> Callable[[pl.DataFrame, datetime, Limits], Plan]:
-    """The task of a name.
+def known(feature: str) -> str:
+    """The name of a task itself.
 
     Raises:
         ConfigurationError: There is none.
@@ -154,4 +157,4 @@ def task(feature: str) -> Callable[[pl.DataFrame, datetime, Limits], Plan]:
         raise ConfigurationError(
             f"There is no task '{feature}' of maintenance", f"Choose {', '.join(FEATURES)}."
         )
-    return _TASKS[feature]
+    return feature

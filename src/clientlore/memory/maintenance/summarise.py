@@ -37,7 +37,7 @@ def summarise(state: pl.DataFrame, at: datetime, older_than_days: float = 30) ->
     if rows.is_empty():
         return Plan(FEATURE, before=before, after=before, result={"summaries": 0, "folded": 0})
     tenant_id = rows["tenant_id"][0]
-    chosen = _central(rows)
+    rows = rows.join(_central(rows), on="memory_id", how="left", maintain_order="left")
     operations: list[Operation] = []
     examples = []
     groups = rows.sort("happened", "memory_id").group_by(_GROUP, maintain_order=True)
@@ -51,7 +51,7 @@ def summarise(state: pl.DataFrame, at: datetime, older_than_days: float = 30) ->
                 "text": _sentence(row["text"]),
                 "day": f"{row['happened']:%Y-%m-%d}",
             }
-            for row in children.filter(pl.col("memory_id").is_in(chosen)).iter_rows(named=True)
+            for row in children.filter("is_central").iter_rows(named=True)
         ]
         text = " ".join(f"{c['day']}: {c['text']}" for c in claims)
         operations.append(
@@ -113,8 +113,8 @@ def _candidates(state: pl.DataFrame, before: datetime) -> pl.DataFrame:
     ).filter(pl.len().over(_GROUP) >= FEWEST)
 
 
-def _central(rows: pl.DataFrame) -> set[str]:
-    """Of each group, the memories whose words the others share most."""
+def _central(rows: pl.DataFrame) -> pl.DataFrame:
+    """Of each group, the memories whose words the others share most: `memory_id`, `is_central` (always true)."""
     words = stems_of(rows).join(rows.select("memory_id", *_GROUP[1:]), on="memory_id")
     scored = (
         words.with_columns(shared=pl.len().over([*_GROUP, "stem"]))
@@ -123,11 +123,12 @@ def _central(rows: pl.DataFrame) -> set[str]:
     )
     sizes = rows.group_by(_GROUP).len("size")
     most = (pl.col("size") * SHARE).ceil().clip(1, MOST)
-    return set(
+    return (
         scored.join(sizes, on=_GROUP)
         .sort("score", "memory_id", descending=[True, False])
         .with_columns(rank=pl.int_range(pl.len()).over(_GROUP))
-        .filter(pl.col("rank") < most)["memory_id"]
+        .filter(pl.col("rank") < most)
+        .select("memory_id", is_central=pl.lit(value=True))
     )
 
 
