@@ -29,7 +29,7 @@ from clientlore.testing.workspaces import open_workspace, put_tenant
 from clientlore.workspace import Workspace
 from tests.conftest import NOW
 from tests.support.browser import Browser, Scheme, find_browser
-from tests.support.html import contrast, faults, loads, parse_errors, srcdocs
+from tests.support.markup import contrast, faults, loads, parse_errors, srcdocs
 
 TODAY = NOW.date()
 WIDTHS = (1200, 600, 360)

@@ -63,7 +63,7 @@ def test_readers_and_a_writer_that_is_killed_disturb_no_publication_and_it_distu
 
     def start(role: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-P", str(CLIENTS), role, str(warehouse.file), str(stop)],
+            [sys.executable, str(CLIENTS), role, str(warehouse.file), str(stop)],
             stdout=subprocess.PIPE,
             text=True,
             cwd="/",

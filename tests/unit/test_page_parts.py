@@ -20,7 +20,7 @@ from clientlore.pages.folded import Layer
 from clientlore.pages.mails import Back, Mail, Person
 from clientlore.pages.stopped import Example, Gate, Reach, Stopped
 from clientlore.pages.writing import MOST_DOSSIERS, MOST_MAILS, Page, render
-from tests.support.html import colours, contrast, faults, loads, parse_errors, srcdocs
+from tests.support.markup import colours, contrast, faults, loads, parse_errors, srcdocs
 
 T0 = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 DAY = T0.date()
