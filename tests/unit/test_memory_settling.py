@@ -1,4 +1,4 @@
-"""Days that are derived in any order, again and again: the same told twice is one memory, another value ends the old."""
+"""Days derived in any order, again and again: the same told twice is one memory, another value ends the old."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Cue:
 
     Attributes:
         name: Which cue, for those who look at why.
-        confidence: 0 to 1; how often such a sentence was remembered so by people, see `docs/memory.md`.
+        confidence: How often such a sentence is one that people remembered, and as that; see `docs/memory.md`.
     """
 
     kind: str
@@ -42,6 +42,9 @@ def _cue(kind: str, name: str, pattern: str, confidence: float) -> Cue:
     return Cue(kind, name, re.compile(pattern, re.IGNORECASE), confidence)
 
 
+SURE, UNSURE = 0.80, 0.29
+"""(right + 1) / (found + 2) on the part of the labelled set that is learned from: 11 of 13 of what is promised,
+preferred, decided, thought or confirmed in so many words, and 1 of 5 of everything else."""
 CUES = (
     _cue(
         "task", "promised",
@@ -50,14 +53,14 @@ CUES = (
         r"offered to)\b"
         r"|[,;\u2014\u2013-] (?:committed|promised|agreed) to\b"
         r"|^confirmed (?:that )?(?:i|we)(?:'ll| will)\b",
-        0.8,
+        SURE,
     ),
     _cue(
         "preference", "prefers",
         r"\b(?:prefers?|preferred|preference|favou?rites?|likes|loves|enjoys|dislikes|hates|(?:would|'d) rather|"
         r"can(?:no|')t stand|fond of|fan of|insists? on)\b"
         r"|\b(?:wants|expects|likes|asked|needs) (?:me|us|you|them|him|her) (?:not )?to\b",
-        0.8,
+        SURE,
     ),
     _cue(
         "decision", "decided",
@@ -66,7 +69,7 @@ CUES = (
         r"(?:we|i|they|he|she)(?:'re| are|'m| am| is) (?:going to )?"
         r"(?:switch|mov|adopt|drop|replac|standardi[sz])\w*|"
         r"^(?:switching|adopting|dropping|replacing|standardi[sz]ing|moving) )",
-        0.8,
+        SURE,
     ),
     _cue(
         "opinion", "thinks",
@@ -74,7 +77,7 @@ CUES = (
         r"|\b(?:i|we)(?:'m| am|'re| are)? (?:still )?(?:think|believe|feel|doubt|suspect|find|reckon|sceptical|"
         r"skeptical|convinced|not (?:sure|convinced)|unconvinced|impressed|worried)\b"
         r"|\b(?:my|our) (?:read|view|opinion|take|impression|sense|guess)\b(?! but)|\bin (?:my|our) (?:view|opinion)\b",
-        0.8,
+        SURE,
     ),
     _cue(
         "task", "will",
@@ -86,51 +89,47 @@ CUES = (
         rf"|\b(?:wants?|needs?|expects?|awaits?|asked for|requested|owe[sd]?|waiting for)\b[^.]*{_DUE}"
         rf"|^(?:\w+ )?{_DOES}\b[^.]*{_DUE}"
         r"|\bis to be (?:sent|delivered|done|signed|paid)\b|\bdeadline\b",
-        0.7,
+        UNSURE,
     ),
     _cue(
         "task", "doing",
         r"^(?:updating|sending|preparing|drafting|scheduling|booking|writing|restructuring|arranging|setting up|"
         r"reviewing|fixing|moving)\b",
-        0.6,
+        UNSURE,
     ),
     _cue(
         "goal", "aims",
         r"\b(?:plans? to|aims? to|hopes? to|intends? to|wish(?:es)? to|aspires?|goal is|target is|looking to|wants? to "
         r"(?:expand|grow|open|launch|buy|sell|enter|double|reduce|cut|raise|hire|build|become|replace|renew))\b",
-        0.7,
+        UNSURE,
     ),
     _cue(
         "relationship", "related",
         r"\b(?:married to|wife|husband|brother of|sister of|daughter|reports to|works (?:with|for)|partner of|"
         r"supplier of|subsidiary of|parent company|invested in|shareholder of|advis(?:es|or to)|introduced us to)\b",
-        0.7,
+        UNSURE,
     ),
     _cue(
         "procedure", "how",
         r"\b(?:first\b.{0,80}\bthen|step \d|how to|in order to|the process (?:is|for)|invoices? (?:go|must go) to|"
         r"only (?:accepts?|takes?) )\b",
-        0.6,
+        UNSURE,
     ),
     _cue(
         "fact", "confirmed",
         r"^(?:just |now )?(?:confirmed|verified|learned|learnt|noted|fyi|for the record|good to know|it turns out|"
         r"turns out|apparently|according to)\b",
-        0.8,
+        SURE,
     ),
 )  # fmt: skip
 HAPPENED = re.compile(
     r"\b(?:announced|opened|launched|acquired|met|attended|visited|signed|closed|resigned|merged|hired|appointed|"
     r"left|joined|won|lost|moved|renewed|cancel+ed|paid|complained|bought|sold)\b", re.IGNORECASE,
 )  # fmt: skip
-HAPPENED_CONFIDENCE = 0.6
 HOLDS = re.compile(
     r"\b(?:is|are|has|have|uses?|runs?|owns?|employs?|costs?|holds?|starts?|begins?|ends?|expires?|serves?|makes?|"
     r"sells?|buys?|says|reads|goes|go|lives?|based|located|renews?|reports?|speaks?)\b", re.IGNORECASE,
 )  # fmt: skip
-HOLDS_CONFIDENCE = 0.6
-STATED_CONFIDENCE = 0.7
-"""Of a sentence that rules take apart into subject, attribute and value."""
 UNSETTLED = re.compile(
     r"^(?:i|i'm|i've|we've|my|if|when|while|although|because|since|maybe|perhaps|tight|their reasoning|that's|this is|"
     r"some|others|useful)\b"
@@ -138,7 +137,7 @@ UNSETTLED = re.compile(
 )  # fmt: skip
 """What a plain statement must not have: it speaks of the speaker, of a condition, or is not sure."""
 REASON = re.compile(
-    r"^(?:it|this|that|they|he|she|says|their|his|her|which|so|but|and|also|thinks)\b",
+    r"^(?:it|this|that|says|which|so|but|and|also|thinks)\b",
     re.IGNORECASE,
 )
 """How a sentence begins that goes on about the one before."""

@@ -74,12 +74,12 @@ def kind_of(sentence: str) -> tuple[str, float] | None:
         if cue.pattern.search(told):
             return cue.kind, cue.confidence
     if len(told.split()) <= LONGEST_STATED and parse(told) is not None:
-        return "fact", cues.STATED_CONFIDENCE
+        return "fact", cues.UNSURE
     if cues.UNSETTLED.search(told) or cues.REASON.match(told) or not cues.NAMED.search(told):
         return None
     if cues.HAPPENED.search(told):
-        return "event", cues.HAPPENED_CONFIDENCE
-    return ("fact", cues.HOLDS_CONFIDENCE) if cues.HOLDS.search(told) else None
+        return "event", cues.UNSURE
+    return ("fact", cues.UNSURE) if cues.HOLDS.search(told) else None
 
 
 def _of(source: Source) -> Iterator[Extracted]:
