@@ -121,3 +121,16 @@ def test_the_nine_steps_of_the_demo_show_what_they_say(home: Path) -> None:
             assert steps[7] == {"summarise above": 50}
             assert steps[8]["tasks"] == 1
     assert len(answer("demo", "memory")) == 9
+
+
+def test_what_texts_say_is_written_out_and_not_remembered(home: Path, tmp_path: Path) -> None:
+    lines = [{"id": 7, "text": "Hello. Ann prefers tea."}, {"id": "b", "text": ""}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    typed("memory", "extract", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out.jsonl"))
+    told = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    (memory,) = told[0]["memories"]
+    assert (memory["kind"], memory["start"], memory["end"]) == ("preference", 7, 23)
+    assert told[1] == {"id": "b", "memories": []}
+    again = typed("memory", "extract", str(tmp_path / "in.jsonl"), "--tenant", "t1", "--out", "-")
+    assert again.splitlines() == (tmp_path / "out.jsonl").read_text().splitlines()
+    assert answer("memory", "list") == []

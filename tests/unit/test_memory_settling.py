@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clientlore.control.snapshots import Snapshot
@@ -179,6 +179,7 @@ _days = st.lists(
 
 @settings(max_examples=12, deadline=None)
 @given(_days)
+@example([(1, [JANE]), (3, [AGAIN]), (3, []), (1, []), (3, [AGAIN, JANE])])
 def test_what_is_remembered_follows_from_what_the_days_say_last_whatever_ran_before(
     runs: list[tuple[int, list[str]]],
 ) -> None:

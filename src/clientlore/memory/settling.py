@@ -171,8 +171,14 @@ def _in_force(before: pl.DataFrame, state: Mapping[str, Mapping[str, Any]]) -> _
         ).iter_rows(named=True)
         if row["op_id"] not in void
     ]
-    # A memory that was told anew after it was folded stands again: its old merge says nothing more.
-    rows = [r for r in rows if r["op"] == "reinforce" or state[r["memory_id"]]["folded_into"]]
+    # A memory that was told anew after it was folded stood again: of its merges only the last says something.
+    last = {_pair(r)[0]: r["op_id"] for r in rows if r["op"] == "merge"}
+    rows = [
+        r
+        for r in rows
+        if r["op"] == "reinforce"
+        or (last[r["memory_id"]] == r["op_id"] and state[r["memory_id"]]["folded_into"])
+    ]
     merges = {_pair(r)[0]: _pair(r)[1] for r in rows if r["op"] == "merge"}
     told = frozenset(_pair(r) for r in rows if r["op"] == "reinforce")
     return _Force(rows, merges, told)

@@ -348,5 +348,5 @@ def answer_schema() -> Mapping[str, Any]:
     return schema_of(Answers)
 
 
-JUDGING = Form(question_of, lambda answer, items: read_answer(answer, len(items)))
+JUDGING: Form = Form(question_of, lambda answer, items: read_answer(answer, len(items)))
 """Whether items matter."""

@@ -60,6 +60,8 @@ def llm_scorer(
     """
     prompt = prompt or shipped_prompt()
     model, asker = asker_for(workspace, tenant, judge, prompt, JUDGING)
+    with workspace.control.read() as connection:
+        contacts = clients.contact_names(connection, tenant.tenant_id)
     return LlmScorer(
         workspace.control,
         workspace.clock,
@@ -67,7 +69,7 @@ def llm_scorer(
         model,
         judge,
         lambda keep: _asking(asker(keep), in_bulk=in_bulk),
-        known_people=known_people(workspace, snapshot),
+        known_people=(*contacts, *(reader.name for reader in snapshot.readers)),
         prompt=prompt.name,
     )
 
@@ -106,13 +108,6 @@ def asker_for(
         prompt=prompt,
         form=form,
     )
-
-
-def known_people(workspace: Workspace, snapshot: Snapshot) -> tuple[str, ...]:
-    """The names of a tenant's contacts and readers: what is taken out of texts where the tenant asks for that."""
-    with workspace.control.read() as connection:
-        contacts = clients.contact_names(connection, snapshot.tenant_id)
-    return (*contacts, *(reader.name for reader in snapshot.readers))
 
 
 def _asking(asker: Asker, *, in_bulk: bool) -> Asking:

@@ -9,9 +9,9 @@ from clientlore.control.model import Tenant
 from clientlore.control.snapshots import Snapshot
 from clientlore.errors import ClientloreError
 from clientlore.memory.derive import Wanted
-from clientlore.memory.extracting import Extractor, RulesExtractor
-from clientlore.memory.extracting.asking import ModelExtractor
+from clientlore.memory.extracting import RulesExtractor
 from clientlore.memory.extracting.choosing import (
+    extracted,
     extractor_for,
     names_of,
     sources_in,
@@ -47,32 +47,20 @@ def of_day(
         told: What the day calls for.
     """
     texts = [want for want in told if want.kind == "activity"]
+    if not texts:
+        return Said()
     try:
-        extractor, trouble = extractor_for(workspace, tenant, snapshot), None
+        extractor, trouble = extractor_for(workspace, tenant, snapshot.settings), None
     except ClientloreError as error:
         # What people noted must not wait for a key.
         extractor, trouble = RulesExtractor(), str(error)
-    if extractor is None or not texts:
+    if extractor is None:
         return Said()
-    return _said(extractor, tenant, snapshot, texts, trouble)
-
-
-def _said(
-    extractor: Extractor,
-    tenant: Tenant,
-    snapshot: Snapshot,
-    texts: Sequence[Wanted],
-    trouble: str | None,
-) -> Said:
-    try:
-        done = extractor.extract(sources_in(texts))
-    finally:
-        if isinstance(extractor, ModelExtractor):
-            extractor.model.close()
+    done = extracted(extractor, sources_in(texts))
     left = len(done.left_to_rules)
     if left and trouble is None:
         trouble = min(done.left_to_rules.values())
-    wanted = wanted_from(tenant.tenant_id, texts, done.found, names_of(snapshot))
+    wanted = wanted_from(tenant.tenant_id, texts, done.found, names_of(snapshot.clients))
     return Said(
         tuple(wanted),
         {"extracted": len(wanted), **done.counts},

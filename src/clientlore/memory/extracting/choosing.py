@@ -4,60 +4,78 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from clientlore.control import clients, people
 from clientlore.control.judge_entry import judge_of
-from clientlore.control.model import Tenant
-from clientlore.control.snapshots import Snapshot
+from clientlore.control.model import Client, Tenant
+from clientlore.control.snapshots import DEFAULT_SETTINGS
 from clientlore.errors import ConfigurationError
 from clientlore.ids import stable_id
 from clientlore.memory import kinds
 from clientlore.memory.derive import Wanted
 from clientlore.memory.extracting.asking import EXTRACTING, ModelExtractor, extraction_prompt
-from clientlore.memory.extracting.model import Extracted, Extractor, Source
+from clientlore.memory.extracting.model import Extracted, Extraction, Extractor, Source
 from clientlore.memory.extracting.rules import RulesExtractor
 from clientlore.memory.facts import Fact, parse
 from clientlore.memory.statements import Statement, lookup_of
-from clientlore.monitoring.judges import asker_for, known_people
+from clientlore.monitoring.judges import asker_for
 from clientlore.workspace import Workspace
 
 
-def extractor_for(workspace: Workspace, tenant: Tenant, snapshot: Snapshot) -> Extractor | None:
-    """Who finds what the texts of a day say, as the day's configuration says it; None where nobody is to.
+def extractor_for(
+    workspace: Workspace, tenant: Tenant, settings: Mapping[str, Any] | None = None
+) -> Extractor | None:
+    """Who finds what a tenant's texts say; None where nobody is to. The caller closes the model of one that has one.
 
-    The caller closes the model of one that has a model.
+    Args:
+        workspace: The stores.
+        tenant: Whose texts; its budget counts.
+        settings: As of a day; as they are now if not given.
 
     Raises:
         ConfigurationError: A model is asked for, and there is no judge, or its key, library or price is missing.
     """
-    wanted = snapshot.setting("extraction")
+    said = tenant.settings if settings is None else settings
+    wanted = said.get("extraction", DEFAULT_SETTINGS["extraction"])
     if wanted == "off":
         return None
     if wanted == "rules":
         return RulesExtractor()
-    judge = judge_of(snapshot.settings)
+    judge = judge_of(said)
     if judge.provider == "rules" or "judge" not in tenant.settings:
         raise ConfigurationError(
             f"'{tenant.tenant_id}' leaves extraction to its judge, and its judge is the rules",
             "Name a provider under `judge` in the tenant file, or write `extraction: rules`.",
         )
+    with workspace.control.read() as connection:
+        about = {c.client_id: c.name for c in clients.clients_of(connection, tenant.tenant_id)}
+        known = clients.contact_names(connection, tenant.tenant_id)
+        known += [user.name for user in people.users_of(connection, tenant.tenant_id)]
     model, asker = asker_for(workspace, tenant, judge, extraction_prompt(), EXTRACTING)
     return ModelExtractor(
         model,
         asker,
         tenant.tenant_id,
         (workspace.control, workspace.clock),
-        {client.client_id: client.name for client in snapshot.clients},
+        about,
         redact=judge.redact,
-        known_people=known_people(workspace, snapshot),
+        known_people=known,
     )
 
 
-def names_of(snapshot: Snapshot) -> dict[str, list[str]]:
+def extracted(extractor: Extractor, sources: Sequence[Source]) -> Extraction:
+    """What the sources say, and the extractor's model closed behind it."""
+    try:
+        return extractor.extract(sources)
+    finally:
+        if isinstance(extractor, ModelExtractor):
+            extractor.model.close()
+
+
+def names_of(known: Sequence[Client]) -> dict[str, list[str]]:
     """By client, how it is called."""
-    return {
-        c.client_id: [c.name, *(str(a) for a in c.profile.get("aliases", ()))]
-        for c in snapshot.clients
-    }
+    return {c.client_id: [c.name, *(str(a) for a in c.profile.get("aliases", ()))] for c in known}
 
 
 def sources_in(told: Sequence[Wanted]) -> list[Source]:
