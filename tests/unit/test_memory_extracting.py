@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clientlore.control.budgets import Budget, Limits
+from clientlore.control.judgements import Judgement
 from clientlore.errors import BadDataError
 from clientlore.memory.extracting import Extracted, Extraction, RulesExtractor, Source
 from clientlore.memory.extracting.asking import (
@@ -106,7 +107,7 @@ def test_a_place_that_is_not_in_the_text_is_bad_data(wrong: dict[str, object]) -
         "source_id": "s", "kind": "fact", "text": "x", "start": 0, "end": 2, "confidence": 0.5, "method": "m",
     }  # fmt: skip
     source = Source("s", "harbor", "A text.")
-    assert Extracted(**right).checked(source)  # type: ignore[arg-type]
+    assert Extracted(**right).checked(source).citation == "s@0-2"  # type: ignore[arg-type]
     with pytest.raises(BadDataError, match=r"from '(s|other)'"):
         Extracted(**{**right, **wrong}).checked(source)  # type: ignore[arg-type]
 
@@ -150,14 +151,14 @@ class Desk:
             self.workspace.control, self.workspace.clock, "acme", "openai", Limits(calls=calls)
         )
 
-        def asker(keep: Callable[[Sequence[object]], None]) -> Asker:
+        def asker(keep: Callable[[Sequence[Judgement]], None]) -> Asker:
             return Asker(reader, budget, keep, None, Pace(10**6), Random(1), batch, 1, lambda _: None,
-                         extraction_prompt(), EXTRACTING)  # type: ignore[arg-type] # fmt: skip
+                         extraction_prompt(), EXTRACTING)  # fmt: skip
 
         keeping = (self.workspace.control, self.workspace.clock)
         model = ModelExtractor(
             reader, asker, "acme", keeping, {"harbor": "Harbor Foods"}, redact, ("Bo Lind",)
-        )  # type: ignore[arg-type]
+        )
         return model.extract([Source(f"s{n}", "harbor", t) for n, t in enumerate(texts)])
 
 

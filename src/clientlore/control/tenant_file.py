@@ -56,7 +56,7 @@ class TenantFile(Strict):
         crm: A CRM, asked or as files.
         judge: Who judges relevance.
         extraction: Who finds what notes and documents say: `rules`, the model of `judge` on its budget, or nobody
-            (`off`).
+            (`none`).
         embeddings: What search by meaning may cost.
         schedules: When to look for news.
     """
@@ -76,7 +76,7 @@ class TenantFile(Strict):
     search: tuple[SearchEntry, ...] = ()
     crm: CrmEntry | None = None
     judge: JudgeEntry = JudgeEntry()
-    extraction: Literal["rules", "judge", "off"] = "rules"
+    extraction: Literal["rules", "judge", "none"] = "rules"
     embeddings: EmbeddingsEntry = EmbeddingsEntry()
     schedules: tuple[ScheduleEntry, ...] = ()
 

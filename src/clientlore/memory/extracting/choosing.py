@@ -38,7 +38,7 @@ def extractor_for(
     """
     said = tenant.settings if settings is None else settings
     wanted = said.get("extraction", DEFAULT_SETTINGS["extraction"])
-    if wanted == "off":
+    if wanted == "none":
         return None
     if wanted == "rules":
         return RulesExtractor()
@@ -105,17 +105,16 @@ def statement_of(
         actor: Who tells it.
     """
     fact = parse(found.text, names)
-    since = held_from or told_at
     about = (fact.subject, fact.attribute, fact.value) if fact else None
     return Statement(
         owner_id,
         found.text,
         # All that decides what it stands for: a text that says otherwise is another origin.
-        f"said:{stable_id(found.source_id, owner_id, found.kind, found.text, since, about)}",
+        f"said:{stable_id(found.source_id, owner_id, found.kind, found.text, held_from, about)}",
         told_at,
         actor=actor,
         reason="a text says so",
-        held_from=since,
+        held_from=held_from,
         kind=found.kind,
         confidence=found.confidence,
         fact=fact,
@@ -152,21 +151,22 @@ def wanted_from(
 
 def _wanted(tenant_id: str, source: Wanted, stated: Statement) -> Wanted:
     assert stated.kind is not None
-    assert stated.held_from is not None
+    # An undated text is collected again and again: when that was must not make it another memory.
+    since = source.valid_from
     return Wanted(
         owner_id=stated.owner_id,
         kind=stated.kind,
         text=stated.text,
         origin=stated.origin,
         recorded_at=stated.told_at,
-        valid_from=stated.held_from,
+        valid_from=since,
         attributes={
             **stated.attributes,
             "source_mode": source.attributes["source_mode"],
             "importance": kinds.IMPORTANCE,
             "confidence": stated.confidence,
             "tier": stated.tier,
-            "held_from": stated.held_from.isoformat(),
+            **({} if since is None else {"held_from": since.isoformat()}),
             **_told(stated.fact),
         },
         sources=stated.sources,
