@@ -15,6 +15,7 @@ import dagster as dg
 from clientlore.clock import days_between
 from clientlore.quality.outcome import CheckOutcome, Plot
 from clientlore.quality.plots import draw
+from clientlore.runs.calibrating import calibration_of, reliability_plot
 from clientlore.runs.checking import CHECKS
 from clientlore.runs.report import StageReport, table
 from clientlore.runs.session import Session
@@ -135,6 +136,22 @@ def plot_of(plot: Plot | None) -> dict[str, dg.MetadataValue]:
         return {}
     encoded = base64.b64encode(picture).decode()
     return {"plot": dg.MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")}
+
+
+def with_calibration(made: dg.MaterializeResult, session: Session) -> dg.MaterializeResult:
+    """Adds whether confidence means what it says."""
+    tenants = sorted({o.tenant_id for o in session.reports[-1].outcomes})
+    found = calibration_of(session.ctx.workspace, tenants) if tenants else None
+    if found is None:
+        return made
+    shown: dict[str, Any] = {
+        "expected calibration error": round(found.error, 4),
+        "calibration from": f"{found.source}, {found.count} judgements",
+    }
+    picture = plot_of(reliability_plot(found.bins)).get("plot")
+    if picture is not None:
+        shown["reliability"] = picture
+    return made._replace(metadata={**(made.metadata or {}), **shown})
 
 
 def _metadata(report: StageReport, session: Session, days: Sequence[date]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.showing import key_of, plot_of
-from clientlore.quality.outcome import Plot
+from clientlore.runs.calibrating import reliability_plot
 from clientlore.runs.session import Session
 from clientlore.runs.teaching import Taught, teach_everybody
 from clientlore.runs.training import renew
@@ -41,14 +41,6 @@ def classifier(
         context.log.info(why)
         yield dg.AssetCheckResult(check_name="not_worse", passed=True, description=why)
         return
-    bins = made.measured.bins
-    plot = Plot(
-        "How often it is right, by how sure it says it is",
-        "bars",
-        [f"{b.confidence:.2f}" for b in bins],
-        {"right": [b.right for b in bins]},
-        "share",
-    )
     yield dg.MaterializeResult(
         metadata={
             "version": made.model.version,
@@ -57,7 +49,7 @@ def classifier(
             "accuracy": str(made.measured.accuracy),
             "macro F1": str(made.measured.macro_f1),
             "expected calibration error": round(made.measured.calibration_error, 4),
-            **plot_of(plot),
+            **plot_of(reliability_plot(made.measured.bins)),
         },
         check_results=[
             dg.AssetCheckResult(

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.collect import search_results
-from assets.showing import DAYS, check_specs, key_of, materialize_stage
+from assets.showing import DAYS, check_specs, key_of, materialize_stage, with_calibration
 from clientlore.runs.session import Session
 from resources.collaborators import ScorerResource
 
@@ -44,4 +44,5 @@ def relevance(
     run: dg.ResourceParam[Session],
     scorer: ScorerResource,
 ) -> dg.MaterializeResult:
-    return materialize_stage(context, run, "core/relevance", scorer=scorer.scorer())
+    made = materialize_stage(context, run, "core/relevance", scorer=scorer.scorer())
+    return with_calibration(made, run)

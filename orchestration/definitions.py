@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets import analyse, collect, deliver, operate, remember, train, understand, upkeep
+from assets import analyse, collect, deliver, evaluate, operate, remember, train, understand, upkeep
 from clientlore.storage import dbt
 from orchestration.inbox import take_inbox
 from orchestration.jobs import JOBS, SCHEDULES
@@ -37,7 +37,17 @@ def build_defs(
     return dg.Definitions(
         assets=[
             *dg.load_assets_from_modules(
-                [collect, understand, train, remember, upkeep, deliver, operate, analyse]
+                [
+                    collect,
+                    understand,
+                    train,
+                    remember,
+                    upkeep,
+                    deliver,
+                    operate,
+                    evaluate,
+                    analyse,
+                ]
             ),
             *_marts(prepared or dbt.default_folder()),
         ],

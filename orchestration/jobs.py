@@ -71,6 +71,12 @@ train_classifier = dg.define_asset_job(
     description="Trains the local classifier anew on the labelled sets in CLIENTLORE_TRAINING_DIR, and puts it in "
     "force unless it is worse. Does nothing without them.",
 )
+evaluate = dg.define_asset_job(
+    "evaluate",
+    selection=dg.AssetSelection.assets(key_of("out/evaluation")),
+    description="Measures decisions on the labelled sets in CLIENTLORE_EVALUATION_DIR and holds them against the "
+    "accepted figures: for the look before a change goes in. Does nothing without them.",
+)
 publish_daily = dg.ScheduleDefinition(
     name="publish_daily",
     job=publish_warehouse,
@@ -89,5 +95,6 @@ JOBS = [
     memory_automation,
     daily_memory,
     train_classifier,
+    evaluate,
 ]
 SCHEDULES = [publish_daily, daily_memory_at_night]

@@ -139,7 +139,7 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default()
     if field.is_required():
         return "required"
-    if value is None or value == ():
+    if value is None or value in ((), {}):
         return ""
     if isinstance(value, BaseModel):
         return "the defaults below"
@@ -176,6 +176,8 @@ def _told(annotation: Any, metadata: tuple[Any, ...] = ()) -> str:  # noqa: PLR0
             if values == tuple(CATEGORIES)
             else ", ".join(f"`{v}`" for v in values)
         )
+    if origin is dict:
+        return " to ".join(_told(part) for part in get_args(annotation))
     if origin is tuple:
         return f"list of {_told(get_args(annotation)[0]).removeprefix('a ').partition(', at')[0]}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

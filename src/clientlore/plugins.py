@@ -41,6 +41,7 @@ SEARCHABLE: Mapping[str, Searchable] = {
     "gdelt": Searchable(),
     "hacker_news": Searchable(),
     "edgar": Searchable(listed_only=True),
+    "edgar_full_text": Searchable(),
     "google_news": Searchable(
         consent="its feeds are for personal, non-commercial use in a feed reader"
     ),

@@ -67,6 +67,7 @@ class SearchSettings(BaseModel):
     gdelt_base: str = "https://api.gdeltproject.org"
     edgar_data_base: str = "https://data.sec.gov"
     edgar_www_base: str = "https://www.sec.gov"
+    edgar_search_base: str = "https://efts.sec.gov"
     hacker_news_base: str = "https://hn.algolia.com"
     google_news_base: str = "https://news.google.com"
 
@@ -282,6 +283,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "GDELT_API_BASE": ("search", "gdelt_base"),
     "SEC_EDGAR_DATA_BASE": ("search", "edgar_data_base"),
     "SEC_EDGAR_WWW_BASE": ("search", "edgar_www_base"),
+    "SEC_EDGAR_SEARCH_BASE": ("search", "edgar_search_base"),
     "HACKER_NEWS_API_BASE": ("search", "hacker_news_base"),
     "GOOGLE_NEWS_BASE": ("search", "google_news_base"),
     "SALESFORCE_CLIENT_ID": ("crm", "salesforce_client_id"),

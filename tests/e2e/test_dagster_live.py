@@ -48,7 +48,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: str, look: Callable[[], Any], seconds: float = 150) -> Any:
+def wait_for(what: str, look: Callable[[], Any], seconds: float = 300) -> Any:
     """Looks until there is something to see."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -80,7 +80,7 @@ def ask(commands: Commands) -> Iterator[Ask]:
             data=json.dumps({"query": text, "variables": variables}).encode(),
             headers={"content-type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=240) as answer:
             said = json.load(answer)
         assert "errors" not in said, said
         return said["data"]
@@ -97,7 +97,7 @@ def ask(commands: Commands) -> Iterator[Ask]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=30)
+            process.wait(timeout=120)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

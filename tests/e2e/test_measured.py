@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from clientlore.cli.evaluating import evaluate
 from clientlore.errors import NotFoundError
 from clientlore.evaluation import dedup, stories
-from clientlore.evaluation.sets import Figure, f1, interval, sign_test
+from clientlore.evaluation.figures import Figure, f1, sign_test, with_interval
 from clientlore.monitoring.evidence import WEIGHTS
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -75,9 +75,9 @@ def test_figures_have_intervals_that_hold_them_and_a_paired_test() -> None:
     truth = np.array([True] * 40 + [False] * 60)
     said = truth.copy()
     said[:4] = False
-    low, high = interval(truth, said)
-    assert f1(truth, said) == pytest.approx(2 * 36 / 76)
-    assert low < f1(truth, said) < high
+    found = with_interval(lambda at: f1(truth[at], said[at]), 100)
+    assert found.value == f1(truth, said) == pytest.approx(2 * 36 / 76)
+    assert found.low < found.value < found.high
     assert sign_test(truth, truth) == 1.0
     assert sign_test(np.ones(10, bool), np.zeros(10, bool)) == pytest.approx(2 / 1024)
     assert Figure("x", 0.9, 0.8, 1.0, 5, aim=0.95).reached is False

@@ -34,6 +34,7 @@ def test_the_names_that_people_rely_on_do_not_change_unexpectedly() -> None:
         "core/relevance",
         "out/deliveries",
         "out/dossiers",
+        "out/evaluation",
         "out/exports",
         "out/matches",
         "out/retention",
@@ -48,6 +49,7 @@ def test_the_names_that_people_rely_on_do_not_change_unexpectedly() -> None:
     assert jobs == [
         "client_monitoring",
         "daily_memory",
+        "evaluate",
         "memory_automation",
         "publish_warehouse",
         "refresh_outputs",

@@ -81,7 +81,8 @@ def test_a_provider_gives_raw_rows_and_events_about_its_clients(
     asked = fake.asked(f"/{provider}/")
     assert asked
     agents = {a.headers["user-agent"] for a in asked}
-    assert agents == {CONTACT} if provider == "edgar" else all("Clientlore/" in a for a in agents)
+    of_sec = provider.startswith("edgar")
+    assert agents == {CONTACT} if of_sec else all("Clientlore/" in a for a in agents)
     keys = {
         a.headers.get("x-api-key")
         or a.headers.get("x-subscription-token")
@@ -89,7 +90,7 @@ def test_a_provider_gives_raw_rows_and_events_about_its_clients(
         or a.headers.get("authorization", "").removeprefix("Bearer ")
         for a in asked
     }
-    assert keys == ({KEY} if len(every.SEARCH[provider]) == 2 and provider != "edgar" else {""})
+    assert keys == ({KEY} if len(every.SEARCH[provider]) == 2 and not of_sec else {""})
     if provider != "edgar":
         said = [json.dumps(dict(a.query)) + a.body.decode() for a in asked]
         assert any("Harbor Foods" in line for line in said)

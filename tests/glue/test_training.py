@@ -27,7 +27,8 @@ _MAP = {
 }
 
 
-def _sets(folder: Path) -> Path:
+def put_sets(folder: Path) -> Path:
+    """A labelled set of its own making."""
     rng = Random(3)
     rows = []
     for n in range(150):
@@ -70,7 +71,7 @@ def test_what_a_tenants_people_said_teaches_its_own_model(
 def test_a_model_is_trained_measured_and_put_in_force(
     tenant: Workspace, run_job: RunJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CLIENTLORE_TRAINING_DIR", str(_sets(tmp_path / "sets")))
+    monkeypatch.setenv("CLIENTLORE_TRAINING_DIR", str(put_sets(tmp_path / "sets")))
     result = run_job("train_classifier", None)
     assert result.success
     (event,) = result.get_asset_materialization_events()

@@ -142,6 +142,30 @@ def test_a_process_that_dies_between_two_writes_loses_nothing_and_doubles_nothin
     assert desk.collect().counts() == {"sources": 1, "unchanged": 1, "rows": 0}
 
 
+def test_of_a_large_collection_that_dies_the_parts_stay_that_were_stored(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = desk.server.put("/birch.xml", Answer(rss("B", [Entry("Birch", "x", guid="b")])))
+    kiln = desk.server.url("/kiln.xml")
+    put_tenant(
+        desk.workspace,
+        "tenant: desk\nname: Desk\nclients:\n"
+        f"  - {{id: kiln, name: Kiln, feeds: ['{kiln}']}}\n  - {{name: Birch, feeds: ['{other}']}}\n",
+    )
+    monkeypatch.setattr(collecting, "STORE_AT", 1)
+    store, parts = raw.store_responses, iter(range(9))
+    with monkeypatch.context() as patched:
+        patched.setattr(raw, "store_responses", lambda *a: _kill() if next(parts) else store(*a))
+        with pytest.raises(Killed):
+            desk.collect()
+    assert desk.responses() == 1
+    again = desk.collect()
+    assert sorted(o.outcome for o in again.outcomes) == ["collected", "unchanged"]
+    assert again.healed == 0
+    assert desk.responses() == 2
+    assert sorted(r["title"] for r in desk.rows()) == ["Birch", "Kiln 0", "Kiln 1", "Kiln 2"]
+
+
 def test_a_full_disk_is_told_and_the_feed_is_asked_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -250,16 +250,6 @@ def test_what_was_sent_is_not_sent_again_however_short_the_horizon_of_a_mail_is(
     assert desk.outcomes()["ann"] == "empty"
 
 
-def test_a_story_that_was_sent_is_not_sent_again_in_other_words(desk: Desk) -> None:
-    desk.news("a")
-    desk.fire()
-    desk.close()
-    desk.next_day("f2")
-    desk.news({"item_id": "b", "story_id": "a"}, day=desk.clock.now().date())
-    assert desk.outcomes()["ann"] == "empty"
-    assert desk.decisions()[1:] == [("b", "already_sent", False)]
-
-
 def test_a_digest_by_hand_leaves_the_scheduled_window_of_the_day_alone(desk: Desk) -> None:
     desk.news("a")
     desk.fire("by-hand", kind="adhoc", user_id=None)

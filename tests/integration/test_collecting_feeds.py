@@ -16,6 +16,7 @@ from clientlore.clock import FrozenClock
 from clientlore.control import clients, sources, tenants
 from clientlore.errors import ConfigurationError
 from clientlore.ids import sha256
+from clientlore.monitoring import collect as collecting
 from clientlore.monitoring import raw
 from clientlore.monitoring.asking import SourceOutcome
 from clientlore.monitoring.collect import Collected, collect
@@ -181,6 +182,22 @@ def test_all_items_of_a_collection_have_one_time_of_collection(desk: Desk) -> No
     assert desk.collect().rows == 9
     assert {row["collected_at"] for row in desk.rows()} == {NOW}
     assert len({row["batch_id"] for row in desk.rows()}) == 1
+
+
+def test_heavy_answers_are_stored_and_let_go_as_they_come_as_if_they_had_come_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("kiln", "birch", "salt")
+    for name in names:
+        desk.watch(name, f"/{name}.xml", Answer(rss(name, [Entry(f"{name} 1", "x", guid=name)])))
+    monkeypatch.setattr(collecting, "STORE_AT", 1)
+    collected = desk.collect()
+    assert collected.rows == 3
+    assert [o.new for o in collected.outcomes] == [()] * 3
+    assert len({row["batch_id"] for row in desk.rows()}) == 3
+    assert {row["collected_at"] for row in desk.rows()} == {NOW}
+    assert set(desk.noted()) == set(names)
+    assert {o.outcome for o in desk.collect().outcomes} == {"unchanged"}
 
 
 def test_a_moved_feed_is_asked_at_its_new_place_from_then_on(desk: Desk) -> None:

@@ -288,7 +288,7 @@ def claimers(control: ControlPlane) -> Iterator[Callable[[list[str]], list[list[
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        return [json.loads(process.communicate(timeout=60)[0]) for process in started]
+        return [json.loads(process.communicate(timeout=240)[0]) for process in started]
 
     yield run
     for process in started:

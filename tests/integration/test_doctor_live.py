@@ -18,7 +18,7 @@ TENANT = """
 tenant: desk
 name: Desk
 judge: {{provider: openai}}
-search: [serper, brave, tavily, newsapi, gdelt, hacker_news, edgar, google_search, vertex_search]
+search: [serper, brave, tavily, newsapi, gdelt, hacker_news, edgar, edgar_full_text, google_search, vertex_search]
 users: [{{id: ann, name: Ann, email: ann@desk.example}}]
 clients: [{{name: Vela Works, ticker: VELA, owners: [ann], feeds: ['{feed}']}}]
 """
@@ -30,6 +30,7 @@ ASKED = (
     "gdelt",
     "hacker_news",
     "edgar",
+    "edgar_full_text",
     "google_search",
     "vertex_search",
 )

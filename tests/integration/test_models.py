@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from clientlore.errors import (
     RetriableError,
 )
 from clientlore.monitoring.asking_models import PROMPT, answer_schema, read_answer, system_prompt
+from clientlore.providers.llm import openai as openai_model
 from clientlore.providers.llm.anthropic import AnthropicModel
 from clientlore.providers.llm.base import LanguageModel, Question
 from clientlore.providers.llm.faults import TimedOutError
@@ -116,6 +117,42 @@ def test_what_a_model_takes_is_sent_and_what_it_refuses_is_not(stand: Stand) -> 
         assert older["temperature"] == 0.1
         assert all(sent["max_tokens"] == 1_000 for sent in stand.sent)
         assert plain["system"][0]["cache_control"] == {"type": "ephemeral"}
+
+
+@pytest.mark.parametrize("stand", ["openai"], indirect=True)
+def test_openai_is_told_whose_prompt_it_is_and_other_servers_are_not(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = question("a")
+    stand.make(cache_scope="acme").ask(asked)
+    monkeypatch.setattr(openai_model, "OWN_HOST", "127.0.0.1")
+    stand.make(cache_scope="acme").ask(asked)
+    stand.make(cache_scope="acme").ask(question("another article"))
+    stand.make(cache_scope="acme").ask(replace(asked, prompt="judge-0"))
+    stand.make(cache_scope="bolt").ask(asked)
+    stand.make().ask(asked)
+    elsewhere, first, again, older, other, unscoped = (
+        s.get("prompt_cache_key") for s in stand.sent
+    )
+    assert elsewhere is None
+    assert unscoped is None
+    assert first == again
+    assert len({first, older, other}) == 3
+    assert all(key and len(key) <= 64 and "acme" not in key for key in (first, older, other))
+
+
+@pytest.mark.parametrize(
+    ("address", "is_own"),
+    [
+        (openai_model.OWN_ADDRESS, True),
+        ("https://eu.api.openai.com/v1/", True),
+        ("https://acme.openai.azure.com/openai/v1", False),
+        ("https://api.openai.com.example/v1", False),
+        ("http://localhost:11434/v1", False),
+    ],
+)
+def test_an_address_is_openais_own_or_it_is_not(address: str, is_own: bool) -> None:
+    assert openai_model._is_own(address) == is_own
 
 
 @pytest.mark.parametrize(

@@ -235,17 +235,24 @@ def test_gdelt_that_asks_for_patience_in_plain_text_is_asked_again(desk: Desk) -
     assert len(desk.asked("gdelt")) == 2
 
 
-def test_the_sec_that_refuses_for_speed_is_left_alone_for_ten_minutes(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("provider", "path"),
+    [("edgar", "/edgar/submissions"), ("edgar_full_text", "/edgar_full_text/LATEST")],
+)
+def test_the_sec_that_refuses_for_speed_is_left_alone_for_ten_minutes(
+    desk: Desk, provider: str, path: str
+) -> None:
     said = b"<h1>Request Rate Threshold Exceeded</h1>"
-    desk.fake.fail("/edgar/submissions", Fault(403, said))
-    outcome = desk.collect("edgar")
+    desk.fake.fail(path, Fault(403, said))
+    outcome = desk.collect(provider)
     assert (outcome.outcome, outcome.error_kind) == ("failed", "retriable")
     assert desk.state().not_before == desk.clock.now() + timedelta(minutes=10)
 
 
-def test_the_sec_is_not_asked_by_who_does_not_say_who_asks(desk: Desk) -> None:
+@pytest.mark.parametrize("provider", ["edgar", "edgar_full_text"])
+def test_the_sec_is_not_asked_by_who_does_not_say_who_asks(desk: Desk, provider: str) -> None:
     desk.environment["SEC_EDGAR_CONTACT"] = ""
-    outcome = desk.collect("edgar")
+    outcome = desk.collect(provider)
     assert outcome.error_kind == "authentication"
     assert "SEC_EDGAR_CONTACT" in str(outcome.error)
     assert desk.fake.asked("/edgar") == []

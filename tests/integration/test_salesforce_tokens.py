@@ -41,7 +41,7 @@ def _path(desk: CrmDesk) -> Path:
 def _run(desk: CrmDesk, moment: str) -> int:
     return subprocess.run(
         [sys.executable, "-m", "tests.support.die_renewing", moment],
-        env=_environment(desk), cwd=desk.folder, check=False, timeout=60,
+        env=_environment(desk), cwd=desk.folder, check=False, timeout=240,
     ).returncode  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def test_a_process_that_is_killed_while_it_renews_leaves_a_usable_token_or_says_
     told = subprocess.run(
         [sys.executable, "-m", "clientlore.cli.main", "crm", "login", "--refresh-token"],
         env=_environment(desk), cwd=desk.folder, input=f"{token}\n", text=True, capture_output=True,
-        check=False, timeout=60, start_new_session=True,
+        check=False, timeout=240, start_new_session=True,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
     assert token not in told.stdout + told.stderr
@@ -106,7 +106,7 @@ def test_a_login_in_the_browser_is_stored_and_used_from_then_on(desk: CrmDesk) -
         context = httpx.create_ssl_context()
         context.load_verify_locations(desk.environment["CLIENTLORE_CA_FILE"])
         answer = httpx.get(f"{base}{url.path}?{url.query}", verify=context)
-        out, err = process.communicate(answer.headers["location"] + "\n", timeout=60)
+        out, err = process.communicate(answer.headers["location"] + "\n", timeout=240)
     assert process.returncode == 0, err
     assert "Logged in at https://advisors.my.salesforce.com" in out
     assert REFRESH not in out + err
@@ -120,7 +120,7 @@ def test_a_token_that_is_not_taken_leaves_the_stored_one_alone(desk: CrmDesk) ->
     told = subprocess.run(
         [sys.executable, "-m", "clientlore.cli.main", "crm", "login", "--refresh-token"],
         env=_environment(desk), cwd=desk.folder, input="nonsense\n", text=True, capture_output=True,
-        check=False, timeout=60, start_new_session=True,
+        check=False, timeout=240, start_new_session=True,
     )  # fmt: skip
     assert told.returncode == 1
     assert "no longer takes the refresh token" in told.stderr

@@ -18,7 +18,7 @@ from clientlore.monitoring.asking import SourceOutcome
 from clientlore.monitoring.collect import Collected, collect
 from clientlore.providers import http as http_layer
 from clientlore.providers.registry import KINDS
-from clientlore.providers.search import gdelt
+from clientlore.providers.search import edgar_full_text, gdelt
 from clientlore.run_context import RunContext
 from clientlore.settings import load_settings
 from clientlore.testing.fakes import every
@@ -169,7 +169,7 @@ def test_a_provider_is_told_who_asks_and_what_for(desk: Desk, provider: str) -> 
     asked = desk.asked(provider)
     assert asked
     for one in asked:
-        expected = CONTACT if provider == "edgar" else "Clientlore/"
+        expected = CONTACT if provider.startswith("edgar") else "Clientlore/"
         assert one.headers["user-agent"].startswith(expected)
     said = [f"{one.path} {json.dumps(dict(one.query))} {one.body.decode()}" for one in asked]
     if provider != "edgar":
@@ -194,6 +194,7 @@ SPANS: dict[str, Callable[[Any], list[str]]] = {
     "newsapi": lambda a: [a.query["from"], a.query["to"]],
     "gdelt": lambda a: [a.query["startdatetime"], a.query["enddatetime"]],
     "hacker_news": lambda a: [a.query["numericFilters"]],
+    "edgar_full_text": lambda a: [a.query["startdt"], a.query["enddt"]],
     "google_news": lambda a: [a.query["q"].split('" ')[1]],
 }
 FIRST = {
@@ -203,6 +204,7 @@ FIRST = {
     "newsapi": ["2026-11-19T00:00:00", "2026-11-20T09:00:00"],
     "gdelt": ["20261119000000", "20261120090000"],
     "hacker_news": [f"created_at_i>={int(SINCE.timestamp())},created_at_i<{int(NOW.timestamp())}"],
+    "edgar_full_text": ["2026-11-19", "2026-11-20"],
     "google_news": ["after:2026-11-19 before:2026-11-21"],
 }
 
@@ -256,6 +258,7 @@ PAGED = {
     "newsapi": 100,
     "gdelt": 250,
     "hacker_news": 50,
+    "edgar_full_text": 100,
 }
 
 
@@ -277,7 +280,7 @@ def test_all_pages_are_read(desk: Desk, provider: str, monkeypatch: pytest.Monke
     outcome = desk.collect(provider)
     assert outcome.outcome == "collected"
     urls = {row["url"] for row in desk.rows()}
-    if provider == "hacker_news":
+    if provider in {"hacker_news", "edgar_full_text"}:
         assert len(desk.found()) == len(wanted)
     else:
         assert urls == wanted
@@ -302,6 +305,18 @@ def test_pages_that_shift_while_they_are_read_lose_nothing_and_double_nothing(
     ids = {row["item_id"] for row in desk.rows()}
     assert len({row["origin_id"] for row in desk.rows()}) == len(set(urls))
     assert len(ids) == len(set(urls))
+
+
+def test_a_name_that_fills_the_full_text_search_is_asked_for_up_to_its_end(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edgar_full_text, "MOST", 200)
+    desk.fake.state["edgar_full_text"]["most"] = 200
+    desk.fake.state["news"]["minutes"] = 5
+    assert desk.collect("edgar_full_text").outcome == "collected"
+    assert [a.query["from"] for a in desk.asked("edgar_full_text")] == ["0", "100"]
+    # Two documents of each filing.
+    assert len(desk.found()) == len(desk.rows()) == 100
 
 
 @pytest.mark.parametrize("provider", ["serper", "brave", "newsapi"])

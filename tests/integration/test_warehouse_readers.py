@@ -84,8 +84,8 @@ def test_readers_and_a_writer_that_is_killed_disturb_no_publication_and_it_distu
     finally:
         stop.touch()
         writer.kill()
-        said = {role: process.communicate(timeout=30)[0] for role, process in readers.items()}
-        writer.communicate(timeout=30)
+        said = {role: process.communicate(timeout=240)[0] for role, process in readers.items()}
+        writer.communicate(timeout=240)
     assert all("ermission denied" in attempt["refused"] for attempt in tried)
     for role, process in readers.items():
         assert process.returncode == 0, role

@@ -94,7 +94,7 @@ class Browser:
         self.requested.clear()
         self.said.clear()
         self.ask("Page.navigate", url=page.as_uri())
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while self.evaluate("document.readyState + location.href") != f"complete{page.as_uri()}":
             assert time.monotonic() < deadline, "the page did not load"
             time.sleep(0.05)
@@ -125,7 +125,7 @@ class Browser:
         self._asked += 1
         self._socket.send(json.dumps({"id": self._asked, "method": method, "params": parameters}))
         while True:
-            told = json.loads(self._socket.recv(timeout=60))
+            told = json.loads(self._socket.recv(timeout=240))
             if told.get("method") == "Network.requestWillBeSent":
                 self.requested.append(told["params"]["request"]["url"])
             elif told.get("method") == "Log.entryAdded":
@@ -136,7 +136,7 @@ class Browser:
 
     def _attach(self) -> None:
         port = self._profile / "DevToolsActivePort"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not (port.exists() and len(port.read_text().splitlines()) == 2):
             assert self._process.poll() is None, "Chromium ended"
             assert time.monotonic() < deadline, "Chromium did not start"

@@ -32,7 +32,7 @@ users:
   - {{id: ann, name: Ann Okafor, email: ann@advisors.example}}
   - {{id: bo, name: Bo Lind, email: Bo@advisors.example}}
   - {{id: cy, name: Cy Moor, email: cy@advisors.example}}
-crm: {{provider: {provider}, on_failure: {on_failure}}}
+crm: {{provider: {provider}, on_failure: {on_failure}{only}}}
 {more}
 """
 
@@ -47,6 +47,7 @@ class CrmDesk:
     clock: FrozenClock
     opened: list[Workspace] = field(default_factory=list)
     mode: str = "live"
+    only: str = ""
 
     @property
     def book(self) -> Book:
@@ -73,7 +74,10 @@ class CrmDesk:
         workspace = Workspace.open(load_settings(environment, start=self.folder), clock=self.clock)
         self.opened.append(workspace)
         on_failure = "skip" if self.mode == "live" else "mock"
-        text = TENANT.format(mode=self.mode, provider=provider, on_failure=on_failure, more=more)
+        only = f", only: {self.only}" if self.only else ""
+        text = TENANT.format(
+            mode=self.mode, provider=provider, on_failure=on_failure, more=more, only=only
+        )
         put_tenant(workspace, text)
         return workspace
 

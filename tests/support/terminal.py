@@ -17,7 +17,7 @@ def at_a_terminal(
     cwd: Path,
     env: Mapping[str, str],
     answers: Sequence[str] = (),
-    seconds: float = 60,
+    seconds: float = 240,
 ) -> tuple[int, str]:
     """Runs a command, answers each question once it stands there; returns its exit status and what was said."""
     outer, inner = pty.openpty()

@@ -18,7 +18,7 @@ from clientlore.evaluation.lines import Line
 from clientlore.monitoring import training
 from clientlore.monitoring.categories import by_both, by_rules
 from clientlore.monitoring.classifier import live, load, save, shipped
-from clientlore.monitoring.ngrams import word_and_letter_features
+from clientlore.monitoring.ngrams import features, form_features, word_and_letter_features
 from clientlore.monitoring.training import Labelled, alike, hold_back, train
 from clientlore.taxonomy import CATEGORY_NAMES
 
@@ -53,9 +53,9 @@ def _labelled(count: int = 240) -> Labelled:
 @given(st.lists(st.text(max_size=40), max_size=6))
 @settings(max_examples=60, deadline=None)
 def test_features_of_a_text_do_not_depend_on_the_texts_beside_it(texts: list[str]) -> None:
-    together = word_and_letter_features(pl.Series(texts, dtype=pl.String))
+    together = features(pl.Series(texts, dtype=pl.String), 0.5)
     for n, text in enumerate(texts):
-        alone = word_and_letter_features(pl.Series([text], dtype=pl.String))
+        alone = features(pl.Series([text], dtype=pl.String), 0.5)
         for one, all_ in zip(alone, together, strict=True):
             mine = all_.text == n
             assert np.array_equal(one.bucket, all_.bucket[mine])
@@ -171,9 +171,26 @@ def test_no_items_give_no_rows() -> None:
 
 
 def test_shares_of_categories_that_no_rule_sees_take_nothing_from_the_others() -> None:
-    frame = pl.DataFrame({"title": ["Orla lifts revenue"], "text": [""], "publisher": [""]})
+    frame = pl.DataFrame({"title": ["$ORLA lifts revenue"], "text": [""], "publisher": [""]})
     judged = by_rules(frame)
     assert by_both(judged, shipped())["confidence"][0] > 0.5
+
+
+def test_the_classifier_is_less_sure_of_what_is_no_post() -> None:
+    texts = ["Orla Bank to buy Bex", "Orla Bank to buy Bex https://example.com/a"]
+    news, post = classify_items([Line(id=n, title=text) for n, text in enumerate(texts)])
+    assert news["category"] == post["category"] == "m_and_a"
+    assert news["confidence"] < post["confidence"]
+
+
+def test_form_alone_tells_texts_apart_and_a_model_that_never_saw_it_does_not_read_it() -> None:
+    texts = pl.Series(["ORLA BUYS BEX", "Orla buys Bex", "orla buys bex: #1"])
+    form = form_features(texts)
+    assert len({tuple(form.bucket[form.text == n].tolist()) for n in range(3)}) == 3
+    words, _ = word_and_letter_features(texts[:2])
+    assert words.bucket[words.text == 0].tolist() == words.bucket[words.text == 1].tolist()
+    assert len(features(texts, 0.0)) == 2
+    assert features(texts, 0.5)[2].length == 0.5
 
 
 def test_ten_thousand_items_take_seconds() -> None:

@@ -153,10 +153,13 @@ def test_a_match_whose_day_died_half_way_waits_until_that_day_is_made_again(
 
 
 def test_what_was_told_is_known_by_the_id_and_story_it_has_now(lake: Lake) -> None:
-    put(lake, {"item_id": "told", "event_id": "now", "story_id": "story"})
+    told = {"item_id": "told", "event_id": "now", "story_id": "story"}
+    put(lake, {**told, "story_similarity": 0.6})
     read = read_material(lake, SNAPSHOT, DAY, {"told", "gone"})
     assert read.aliases == {"told": "now"}
     assert read.stories == {"now": "story"}
+    put(lake, {**told, "story_similarity": 0.3})
+    assert read_material(lake, SNAPSHOT, DAY, set()).stories == {}
 
 
 def test_a_line_says_what_the_fullest_copy_says_with_the_reason_of_the_best_client(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from clientlore.ids import stable_id
@@ -81,14 +82,16 @@ def _frame(told: list[Told]) -> pl.DataFrame:
     return keyed.with_columns(fingerprints=nearduplicates.fingerprints(keyed["words"]))
 
 
-def _fold(new: pl.DataFrame, old: pl.DataFrame | None = None) -> pl.DataFrame:
+def _fold(
+    new: pl.DataFrame, old: pl.DataFrame | None = None, apart: Collection[str] = ()
+) -> pl.DataFrame:
     if old is None:
         old = new.clear().with_columns(event_id=pl.lit(None, pl.String))
 
     def texts(ids: list[str]) -> pl.DataFrame:
         return old.filter(pl.col("item_id").is_in(ids)).select("item_id", *folding.TOLD)
 
-    return folding.fold(new, old.select(list(folding.KEYS)), texts)
+    return folding.fold(new, old.select(list(folding.KEYS)), texts, apart)
 
 
 ANSWER = ["item_id", "event_id", "layer", "matched_item_id", "similarity"]
@@ -213,3 +216,47 @@ def test_two_versions_of_a_page_do_not_make_it_a_site() -> None:
 
 def test_a_page_without_address_is_no_common_page() -> None:
     assert _layers(*(Told(n, n, n, 3 + n, None, 0, 1) for n in range(3))) == ["first"] * 3
+
+
+def _copies(folded: pl.DataFrame) -> list[str]:
+    return folded.filter(pl.col("layer") != "first")["item_id"].to_list()
+
+
+@given(_told(st.integers(0, 3)), st.data())
+@settings(max_examples=12, deadline=None)
+def test_undoing_a_merge_leaves_what_would_be_there_without_the_item_and_its_own_copies(
+    told: list[Told], data: st.DataObject
+) -> None:
+    # An address under which a source gives many texts names a site: what is taken away must not change that.
+    addresses = [one.url for one in told if one.url is not None]
+    assume(all(addresses.count(url) < folding.SHARED_URL_TEXTS for url in addresses))
+    copies = _copies(_fold(_frame(told)))
+    assume(copies)
+    item = data.draw(st.sampled_from(copies))
+    split = _fold(_frame(told), apart={item})
+    own = split.filter(pl.col("event_id") == item)
+    assert own.row(0, named=True)["item_id"] == item
+    assert own["layer"][0] == "first"
+    left = [one for one in told if one.row()["item_id"] not in own["item_id"].to_list()]
+    rest = split.join(own, on="item_id", how="anti", maintain_order="left")
+    assert rest.select(ANSWER).equals(_fold(_frame(left)).select(ANSWER))
+
+
+@given(_told(st.integers(0, 3)), st.data(), st.randoms(use_true_random=False))
+@settings(max_examples=10, deadline=None)
+def test_what_was_taken_apart_does_not_depend_on_the_order_and_later_items_move_nothing(
+    told: list[Told], data: st.DataObject, random: object
+) -> None:
+    copies = _copies(_fold(_frame(told)))
+    assume(copies)
+    apart = set(data.draw(st.lists(st.sampled_from(copies), min_size=1, max_size=3)))
+    split = _fold(_frame(told), apart=apart)
+    shuffled = list(told)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert _fold(_frame(shuffled), apart=apart).select(ANSWER).equals(split.select(ANSWER))
+    early = [one for one in told if one.hour < 2]
+    before = _fold(_frame(early), apart=apart).select(ANSWER)
+    assert split.head(len(early)).select(ANSWER).equals(before)
+    again = _fold(_frame(told), split, apart)
+    assert again["layer"].to_list() == ["seen"] * len(told)
+    assert again.select("item_id", "event_id").equals(split.select("item_id", "event_id"))

@@ -117,6 +117,22 @@ def test_a_popular_text_is_compared_with_a_bounded_number_of_earlier_ones() -> N
     assert of_the_last == list(range(OWNERS))
 
 
+@given(st.permutations(range(60)))
+@settings(max_examples=25, deadline=None)
+def test_all_but_one_of_30_pairs_among_stories_of_one_template_are_found_in_any_order(
+    order: list[int],
+) -> None:
+    told = [
+        f"Harbor Foods said it will open plant number {n} in Town{n} next year and hire {n + 30} people there. The "
+        f"company invests {n + 2} million, said its head of operations Jo Berg{n}, who expects first deliveries by "
+        f"the end of the year and more plants after that.{more}"
+        for n in range(30)
+        for more in ("", " Analysts had expected it.")
+    ]
+    pairs = _pairs(*plain(pl.Series([told[at] for at in order])))
+    assert len({order[a] // 2 for a, b in pairs if order[a] // 2 == order[b] // 2}) >= 29
+
+
 @given(st.integers(0, 400), st.integers(60, 160), st.integers(0, 10))
 @settings(max_examples=25, deadline=None)
 def test_a_pair_that_shares_most_shingles_is_found(start: int, length: int, added: int) -> None:

@@ -91,12 +91,12 @@ def test_a_date_that_is_none_sets_its_record_aside(provider: str, field: str) ->
     assert len(parsed.items) == 1
 
 
-@pytest.mark.parametrize("provider", [*MINIMAL, "edgar"])
+@pytest.mark.parametrize("provider", [*MINIMAL, "edgar", "edgar_full_text"])
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"Hello", b"\xff\xfe", b'{"news": 3}'])
 def test_what_is_no_answer_is_bad_data_or_empty_and_never_another_error(
     provider: str, body: bytes
 ) -> None:
-    asked = '{"params": {"since": "", "name": "A", "cik": "1"}}'
+    asked = '{"params": {"since": "", "name": "A", "cik": "1", "q": "A"}}'
     try:
         items = _read(provider, body, request=asked).items
     except BadDataError:
@@ -169,6 +169,65 @@ def test_a_filing_says_what_happened_where_it_lies_and_the_most_telling_first() 
     assert item.url == "https://www.sec.gov/Archives/edgar/data/1045810/000126000001/d.htm"
     assert item.origin_id == "0001-26-000001"
     assert _filing("", "10-Q").title == "Harbor Foods Inc files 10-Q: quarterly report"
+
+
+def _found(*changed: dict[str, Any]) -> Parsed:
+    """What the full text search finds for a client: documents that differ from an 8-K of somebody else."""
+    filed = {
+        "adsh": "0000910001-26-000007",
+        "form": "8-K",
+        "root_forms": ["8-K"],
+        "file_date": "2026-11-20",
+        "items": ["7.01", "1.01"],
+        "ciks": ["0000910001"],
+        "display_names": ["NORTHGATE MILLS INC /DE/  (NGML, NGML-WT)  (CIK 0000910001)"],
+    }
+    hits = [{"_id": "a:b.htm", "_source": {**filed, **change}} for change in changed]
+    asked = json.dumps({"params": {"q": '"Harbor Foods"'}})
+    return _read("edgar_full_text", json.dumps({"hits": {"hits": hits}}).encode(), request=asked)
+
+
+def test_a_filing_of_somebody_else_says_whom_it_names_and_what_it_is_about() -> None:
+    (item,) = _found({}).items
+    assert item.title == (
+        "NORTHGATE MILLS INC /DE/ names Harbor Foods in its 8-K: signs a material agreement; "
+        "disclosure to everybody at once"
+    )
+    assert item.text.startswith("NORTHGATE MILLS INC /DE/ names Harbor Foods in a filing. Form 8-K")
+    assert item.url == (
+        "https://www.sec.gov/Archives/edgar/data/910001/000091000126000007/"
+        "0000910001-26-000007-index.htm"
+    )
+    assert _category(item) == "partnership"
+
+
+@pytest.mark.parametrize("filer", ["HARBOR FOODS, INC.  (HRBR)  (CIK 1)", "Harbor Foods Corp /DE/"])
+def test_a_filing_of_the_client_is_told_as_its_submissions_tell_it(filer: str) -> None:
+    (item,) = _found({"display_names": [filer], "items": [], "form": "10-Q/A"}).items
+    assert item.title == f"{filer.split('  (', maxsplit=1)[0]} files 10-Q/A: quarterly report"
+
+
+def test_documents_of_one_filing_are_one_item_and_forms_that_tell_nothing_are_none() -> None:
+    found = _found({"form": "4"}, {}, {"file_type": "EX-99.1"}, {"adsh": "0000910001-26-000008"})
+    assert [item.origin_id[-1] for item in found.items] == ["7", "8"]
+    assert [item.position for item in found.items] == [1, 3]
+
+
+def test_a_document_that_says_too_little_is_set_aside_and_what_is_new_is_noted() -> None:
+    found = _found({"display_names": []}, {"file_date": "soon"}, {"ciks": ["x"]}, {"brand_new": 1})
+    assert [reject[:2] for reject in found.rejects] == [
+        (0, "missing_field"),
+        (1, "bad_field"),
+        (2, "bad_field"),
+    ]
+    assert found.drift == {"brand_new": 1}
+    assert len(found.items) == 1
+
+
+@pytest.mark.parametrize("number", edgar.ITEMS)
+def test_an_item_of_somebody_elses_8k_leads_to_its_category_too(number: str) -> None:
+    (item,) = _found({"items": [number, "9.01"]}).items
+    assert _category(item) == edgar.ITEMS[number][0]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_a_client_of_the_command_line_is_searched_for_like_the_others(workspace:
     ("line", "said"),
     [
         ("- serpr", "there is no search provider 'serpr'; did you mean 'serper'?"),
-        ("- bing", "Allowed: brave, edgar, gdelt"),
+        ("- bing", "Allowed: brave, edgar, edgar_full_text, gdelt"),
         ("- rss", "there is no search provider 'rss'. Allowed"),
         ("- google_news", "write {provider: google_news, accept_terms: true}"),
         ("- brave", "the search provider 'brave' is used twice"),

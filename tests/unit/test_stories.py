@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clientlore.evaluation.stories import bcubed
 from clientlore.monitoring import stories
-from clientlore.monitoring.stories import Threads, terms, threaded
+from clientlore.monitoring.stories import Threads, continued, terms, threaded
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIRE = (
@@ -79,3 +80,60 @@ def test_bcubed_is_one_for_the_truth_and_counts_what_is_wrongly_together_or_apar
     assert bcubed(gold, [0, 0, 1, 1])[0] == 1.0
     assert bcubed(gold, [0, 0, 0, 0])[0] == pytest.approx(2 * 0.5 / 1.5)
     assert bcubed(gold, [0, 1, 2, 3])[0] == pytest.approx(2 * 0.5 / 1.5)
+
+
+TOLD = (FIRE, FIRE_TOLD_OTHERWISE, OTHER_FIRE, STRIKE)
+EVENTS = {
+    "event_id": pl.String,
+    "title": pl.String,
+    "text": pl.String,
+    "told_at": pl.Datetime("us", "UTC"),
+    "apart": pl.Boolean,
+}
+
+
+def events(texts: list[int], first: int = 0, apart: tuple[int, ...] = ()) -> pl.DataFrame:
+    """Events of a day, named by their places."""
+    rows = [
+        (f"e{first + n}", TOLD[text][:20], TOLD[text], NOON, n in apart)
+        for n, text in enumerate(texts)
+    ]
+    return pl.DataFrame(rows, schema=EVENTS, orient="row")
+
+
+NOTHING = events([]).with_columns(story_id=pl.lit(None, pl.String))
+
+
+def test_a_later_day_goes_on_with_a_story_of_an_earlier_one_under_its_id() -> None:
+    first = events([0, 2])
+    known = first.join(continued(NOTHING, first), on="event_id", maintain_order="left")
+    found = continued(known, events([1, 3], first=2)).to_dicts()
+    assert [(row["event_id"], row["story_id"]) for row in found] == [("e2", "e0"), ("e3", "e3")]
+    assert stories.LIKE <= found[0]["story_similarity"] < 1
+    assert found[1]["story_similarity"] == 1.0
+
+
+def test_a_story_keeps_its_id_when_the_event_that_began_it_lies_before_the_look_back() -> None:
+    known = events([1], first=7).with_columns(story_id=pl.lit("long-ago"))
+    assert continued(known, events([0]))["story_id"].to_list() == ["long-ago"]
+
+
+def test_what_a_person_took_apart_begins_a_story_of_its_own() -> None:
+    assert continued(NOTHING, events([0, 1]))["story_id"].to_list() == ["e0", "e0"]
+    assert continued(NOTHING, events([0, 1], apart=(1,)))["story_id"].to_list() == ["e0", "e1"]
+
+
+_DAY = st.lists(st.integers(0, len(TOLD) - 1), max_size=6)
+
+
+@given(_DAY, _DAY, _DAY)
+@settings(max_examples=30, deadline=None)
+def test_what_comes_later_in_a_day_moves_no_event_and_earlier_days_stay_as_they_are(
+    before: list[int], morning: list[int], noon: list[int]
+) -> None:
+    first = events(before)
+    known = first.join(continued(NOTHING, first), on="event_id", maintain_order="left")
+    day = events(morning + noon, first=len(before))
+    whole = continued(known, day)
+    assert continued(known, day.head(len(morning))).equals(whole.head(len(morning)))
+    assert set(whole["story_id"]) <= set(known["story_id"]) | set(day["event_id"])

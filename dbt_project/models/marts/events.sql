@@ -17,6 +17,8 @@ judged as (
 select
     e.tenant_id,
     e.event_id,
+    e.story_id,
+    e.story_similarity,
     e.day,
     e.title,
     e.publisher,

@@ -1,6 +1,8 @@
 select
     tenant_id,
     event_id,
+    story_id,
+    story_similarity,
     day,
     title,
     publisher,

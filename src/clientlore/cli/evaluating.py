@@ -14,7 +14,7 @@ from clientlore.cli.evaluating_clients import classification, matching
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clientlore.evaluation.sets import Figure
+    from clientlore.evaluation.figures import Figure
 
 
 @click.group("eval")
@@ -82,6 +82,32 @@ def memory(data: Path | None, as_json: bool) -> None:
             for one in found
         ],
     )
+
+
+@evaluate.command("all")
+@data_option
+@click.option(
+    "--quick", is_flag=True, help="Leave out the classifier's training set, which takes minutes."
+)
+@json_option
+def everything(data: Path | None, quick: bool, as_json: bool) -> None:
+    """Everything, held against the accepted figures; ends with status 1 where one is worse.
+
+    A figure is worse below the lower end of the 95 % interval of the accepted one.
+    """
+    from clientlore.evaluation.everything import measure_everything
+    from clientlore.evaluation.sets import folder
+
+    report = measure_everything(
+        folder(data), quick=quick, say=lambda text: click.echo(f"{text} ...", err=True)
+    )
+    say_figures("Everything", report.figures, as_json=as_json)
+    for why in report.absent:
+        click.echo(f"Left out: {why}", err=True)
+    for figure in report.worse:
+        click.echo(f"Worse than accepted: {figure.name} ({figure.value:.4f})", err=True)
+    if report.worse:
+        raise click.exceptions.Exit(1)
 
 
 def say_figures(title: str, figures: Sequence[Figure], *, as_json: bool) -> None:

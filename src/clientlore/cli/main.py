@@ -41,6 +41,7 @@ _COMMANDS: Mapping[str, str] = {
     "tenant": "operating:tenant",
     "quarantine": "quarantine:quarantine",
     "review": "reviewing:review",
+    "event": "splitting:event",
     "outbox": "operating:outbox",
     "document": "documents:document",
     "memory": "remembering:memory",

@@ -232,29 +232,45 @@ def explain(reference: str, user: str | None, tenant: str | None, as_json: bool)
 
 
 def _explain_merges(reference: str, tenant: str | None, *, as_json: bool) -> None:
-    """Each folded item beside the one it was folded for; what differs stands in brackets."""
+    """Each folded item beside the one it was folded for, what differs in brackets; then the story it is of."""
     from dataclasses import asdict
 
+    from clientlore.control import splits
     from clientlore.digests.tracing import resolve_event
     from clientlore.monitoring.events import REASONS
-    from clientlore.monitoring.merges import merges_of
+    from clientlore.monitoring.merges import merges_of, story_of
 
     with opened() as workspace:
         tenant_id = one_tenant(workspace, tenant).tenant_id
         event_id = resolve_event(workspace, tenant_id, reference)
         pairs = merges_of(workspace.lake, tenant_id, event_id)
+        story_id, tellings, told = story_of(workspace.lake, tenant_id, event_id)
+        with workspace.control.read() as connection:
+            split = splits.find(connection, tenant_id, event_id)
     if as_json:
         merges = [{**asdict(pair), "reason": REASONS[pair.layer]} for pair in pairs]
-        say_json({"event_id": event_id, "merges": merges})
+        story = {"story_id": story_id, "total": tellings, "events": [asdict(one) for one in told]}
+        say_json({"event_id": event_id, "merges": merges, "story": story, "split": split})
         return
     click.echo(f"Event {event_id}: {len(pairs)} folded into it.")
     for pair in pairs:
         click.echo(f"\n{pair.layer} ({pair.similarity:.2f}): {REASONS[pair.layer]}")
+        click.echo(f"No copy? clientlore event split {pair.later.item_id} --tenant {tenant_id}")
         sides = [
             (side.publisher or "", f"{_marked(side.title)}\n\n{_marked(side.text)}")
             for side in (pair.first, pair.later)
         ]
         say_table("", [f"{name or 'item'}" for name, _ in sides], [[text for _, text in sides]])
+    if split is not None and split["state"] == "apart":
+        click.echo(
+            f"\nTaken out of {split['event_id']} by {split['decided_by']} on {split['updated_at']:%Y-%m-%d}: "
+            f"{split['reason']}. Undo: clientlore event split {event_id} --undo --tenant {tenant_id}"
+        )
+    if tellings > 1:
+        click.echo(f"\nStory {story_id}: told by {tellings} events, the newest last.")
+        columns = ["day", "event_id", "like it", "publisher", "title"]
+        rows = [[t.day, t.event_id, t.similarity, t.publisher, t.title] for t in told]
+        say_table("", columns, rows)
 
 
 def _marked(segments: Sequence[tuple[str, bool]]) -> str:

@@ -17,12 +17,12 @@ from clientlore.control import clients, forgotten, people, schedules, sources, t
 from clientlore.control import tables as t
 from clientlore.control.audit import Audit
 from clientlore.control.client_sources import search_sources
+from clientlore.control.crm_sources import crm_sources
 from clientlore.control.engine import ControlPlane
 from clientlore.control.model import Client, Preferences, Schedule, Source, Tenant, User
 from clientlore.control.tenant_entries import ClientEntry, FeedEntry, ScheduleEntry, UserEntry
 from clientlore.control.tenant_file import TenantFile, weekday_number
 from clientlore.errors import ConfigurationError
-from clientlore.plugins import crms
 
 
 @dataclass(frozen=True)
@@ -282,7 +282,7 @@ def _sources(connection: Connection, audit: Audit, wanted: TenantFile, folder: P
     for client in clients.clients_of(connection, wanted.tenant):
         found += search_sources(client, wanted.search)
     if wanted.crm is not None:
-        found += _crm(wanted, folder)
+        found += crm_sources(wanted, folder)
     elif wanted.mode == "mock":
         found.append(_mock(wanted.tenant, "mock_accounts", None))
         found.append(_mock(wanted.tenant, "mock_activities", None))
@@ -312,26 +312,6 @@ def _mock(tenant_id: str, kind: str, client_id: str | None) -> Source:
         location=location,
         client_id=client_id,
     )
-
-
-def _crm(wanted: TenantFile, folder: Path) -> list[Source]:
-    crm = wanted.crm
-    assert crm is not None
-    if crm.provider == "files":
-        files = {"crm_accounts": crm.accounts, "crm_activities": crm.activities}
-        located = {kind: str((folder / name).resolve()) for kind, name in files.items() if name}
-    else:
-        located = dict.fromkeys(crms()[crm.provider], "crm")
-    return [
-        Source(
-            tenant_id=wanted.tenant,
-            source_id=sources.source_id_for(wanted.tenant, kind, location, None),
-            kind=kind,
-            location=location,
-            on_failure=crm.on_failure,
-        )
-        for kind, location in located.items()
-    ]
 
 
 def _schedules(connection: Connection, audit: Audit, wanted: TenantFile) -> None:

@@ -11,6 +11,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StrictBool,
+    StrictInt,
     StringConstraints,
     field_validator,
     model_validator,
@@ -33,6 +35,9 @@ from clientlore.control.yaml_lines import suggest
 from clientlore.errors import ConfigurationError
 from clientlore.ids import slug
 from clientlore.plugins import CRMS, crms
+
+CrmId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
+CrmField = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$")]
 
 
 class Strict(BaseModel):
@@ -202,6 +207,27 @@ class ClientEntry(Strict):
         return self.id or slug(self.name)
 
 
+class WantedAccountsEntry(Strict):
+    """Which accounts of a CRM are wanted; all that is said must hold.
+
+    Attributes:
+        owners: Mail addresses, one of which the account's owner has; `users`: those of the users of this file.
+        accounts: Ids of accounts in the CRM.
+        where: Fields of the account by their API names, with the value that each has.
+    """
+
+    owners: Literal["users"] | Annotated[tuple[Address, ...], Field(max_length=100)] = ()
+    accounts: Annotated[tuple[CrmId, ...], Field(max_length=100)] = ()
+    where: Annotated[dict[CrmField, StrictBool | StrictInt | Text], Field(max_length=5)] = {}
+
+    @model_validator(mode="after")
+    def _says_something(self) -> WantedAccountsEntry:
+        if not (self.owners or self.accounts or self.where):
+            msg = "say which accounts are wanted (owners, accounts or where), or take 'only' out"
+            raise ValueError(msg)
+        return self
+
+
 class CrmEntry(Strict):
     """A CRM: one that is asked, or its exports as files (CSV, JSON or Parquet by their ending).
 
@@ -212,12 +238,14 @@ class CrmEntry(Strict):
             names or those that common CRMs use.
         activities: Export of the activities: columns id, account_id and subject; also type, description, date,
             owner_email.
+        only: Which accounts are wanted, for `salesforce` and `hubspot`; all if it is not said.
         on_failure: As for a feed.
     """
 
     provider: Annotated[str, StringConstraints(max_length=13)] = "files"
     accounts: Text | None = None
     activities: Text | None = None
+    only: WantedAccountsEntry | None = None
     on_failure: Literal["fail", "skip", "mock"] = "skip"
 
     @field_validator("provider")
@@ -239,6 +267,9 @@ class CrmEntry(Strict):
             raise ValueError(msg)
         if self.provider != "files" and (self.accounts or self.activities):
             msg = f"accounts and activities are files, and {self.provider} is asked; take them out"
+            raise ValueError(msg)
+        if self.only is not None and self.provider not in CRMS:
+            msg = f"{self.provider} cannot be told which accounts are wanted; take 'only' out"
             raise ValueError(msg)
         return self
 

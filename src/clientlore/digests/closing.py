@@ -6,8 +6,8 @@ already stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from clientlore.control.snapshots import Reader, Snapshot
 from clientlore.delivery.outbox import channel_for, queue_row
 from clientlore.digests.content import Material, candidates_for, lines_for, read_material, sections
 from clientlore.digests.feedback import with_links
+from clientlore.digests.following import follow_ups
 from clientlore.digests.rendering import FALLBACK_SENDER, Digest, Rendered, Sender, render
 from clientlore.digests.windows import (
     Decided,
@@ -34,6 +35,19 @@ from clientlore.digests.windows import (
 )
 from clientlore.ids import short_ref, stable_id
 from clientlore.run_context import RunContext
+
+
+@dataclass
+class Told:
+    """What was ever decided for a person.
+
+    Attributes:
+        events: Ids of events and of the items that were shown, each with the event that it was told as.
+        stories: Stories and clients that were mailed, each with the event that was told.
+    """
+
+    events: dict[str, str] = field(default_factory=dict)
+    stories: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,7 +107,7 @@ def _close_fire(ctx: RunContext, tenant: Tenant, fire: Fire) -> list[Closed]:
         return []
     with workspace.control.read() as connection:
         told = _told(connection, tenant.tenant_id, [reader.user_id for reader, _ in pairs])
-    ids = {event_id for events in told.values() for event_id in events}
+    ids = {event_id for one in told.values() for event_id in one.events}
     material = read_material(workspace.lake, snapshot, fire.day, ids)
     return [
         _close(
@@ -104,7 +118,7 @@ def _close_fire(ctx: RunContext, tenant: Tenant, fire: Fire) -> list[Closed]:
             reader,
             window,
             users[reader.user_id],
-            _sent(told.get(reader.user_id, set()), material),
+            told.get(reader.user_id, Told()),
         )
         for reader, window in pairs
     ]
@@ -118,7 +132,7 @@ def _close(
     reader: Reader,
     window: Window,
     user: User,
-    sent: Mapping[str, str],
+    told: Told,
 ) -> Closed:
     control, now = ctx.workspace.control, ctx.workspace.clock.now()
     with control.read() as connection:
@@ -127,7 +141,9 @@ def _close(
         late_before = _last_day(connection, window)
     decided = decide(
         candidates_for(material, reader.user_id),
-        sent=sent,
+        sent=_sent(told, material),
+        stories=told.stories,
+        goes_on=follow_ups(material.members),
         cap=reader.preferences.max_items,
         late_before=late_before,
         has_address=user.email is not None,
@@ -181,31 +197,37 @@ def _close(
     return Closed(window, outcome, counts["sent"], more, counts["late"], held)
 
 
-def _told(connection: Connection, tenant_id: str, user_ids: Collection[str]) -> dict[str, set[str]]:
+def _told(connection: Connection, tenant_id: str, user_ids: Collection[str]) -> dict[str, Told]:
     """What was ever decided for each person; without an address, nothing was.
 
-    However long ago: a new copy may bring up an event that was told before the horizon of a mail.
+    However long ago: a new copy may bring up an event that was told before the horizon of a mail. The copy that was
+    shown counts too: should a person take it out of its event, it has been read already.
     """
+    c = t.notifications.c
     rows = connection.execute(
-        sa.select(t.notifications.c.user_id, t.notifications.c.event_id).where(
-            t.notifications.c.tenant_id == tenant_id,
-            t.notifications.c.user_id.in_(list(user_ids)),
-            t.notifications.c.decision != "no_address",
+        sa.select(c.user_id, c.event_id, c.story_id, c.client_id, c.shown_item_id, c.decision)
+        .where(
+            c.tenant_id == tenant_id,
+            c.user_id.in_(list(user_ids)),
+            c.decision != "no_address",
         )
+        .order_by(c.decided_at, c.notification_id)
     )
-    told: dict[str, set[str]] = {}
-    for user_id, event_id in rows:
-        told.setdefault(user_id, set()).add(event_id)
-    return told
+    found: dict[str, Told] = {}
+    for row in rows:
+        told = found.setdefault(row.user_id, Told())
+        told.events.setdefault(row.shown_item_id, row.event_id)
+        told.events[row.event_id] = row.event_id
+        if row.decision == "sent":
+            told.stories[row.story_id, row.client_id] = row.event_id
+    return found
 
 
-def _sent(told: Collection[str], material: Material) -> dict[str, str]:
-    """What a person was told before, by every id it has now: its own, its present one, its story's."""
-    sent = {event_id: event_id for event_id in told}
-    for event_id in sorted(told):
-        present = material.aliases.get(event_id, event_id)
-        sent.setdefault(present, event_id)
-        sent.setdefault(material.stories.get(present, present), event_id)
+def _sent(told: Told, material: Material) -> dict[str, str]:
+    """What a person was told before, by every id it has now: its own and its present one."""
+    sent = dict(told.events)
+    for name, event_id in sorted(told.events.items()):
+        sent.setdefault(material.aliases.get(name, name), event_id)
     return sent
 
 

@@ -9,6 +9,7 @@ from datetime import date, datetime
 import polars as pl
 
 from clientlore.control.snapshots import Snapshot
+from clientlore.digests.following import SURELY
 from clientlore.digests.matches import MATCHES, days_for
 from clientlore.digests.windows import Candidate, Decided
 from clientlore.ids import short_ref
@@ -25,6 +26,7 @@ class Line:
         reference: What a reader quotes to have the line traced.
         also_in: How many further publishers told it.
         also_about: The reader's other clients that it is about: ids, and names once it stands in a section.
+        is_more: Whether the reader was told of its story before.
         feedback: Links by which the reader says what it was worth, each with its words.
     """
 
@@ -43,6 +45,7 @@ class Line:
     also_in: int
     also_about: tuple[str, ...]
     is_late: bool
+    is_more: bool = False
     feedback: tuple[tuple[str, str], ...] = ()
 
 
@@ -64,7 +67,7 @@ class Material:
         relevance: Rows of `RELEVANCE` of those events.
         members: Rows of `MEMBERS` of those events, up to the day.
         aliases: The present event id for each id under which people were told something before.
-        stories: Story ids by event id.
+        stories: Story ids by event id, of events that are surely of their story.
     """
 
     matches: pl.DataFrame
@@ -105,7 +108,8 @@ def read_material(
         members, on="event_id", how="semi"
     )
     aliases = every.filter(pl.col("item_id").is_in(list(told_ids))).select("item_id", "event_id")
-    stories = lake.scan(EVENTS, tenant, days).select("event_id", "story_id")
+    surely = pl.col("story_similarity") >= SURELY
+    stories = lake.scan(EVENTS, tenant, days).filter(surely).select("event_id", "story_id")
     return Material(
         matches=matches,
         relevance=relevance,
@@ -176,6 +180,7 @@ def lines_for(material: Material, window_id: str, decided: Iterable[Decided]) ->
                 also_in=max(0, publishers[candidate.event_id] - 1),
                 also_about=candidate.clients[1:],
                 is_late=decision.is_late,
+                is_more=decision.follows is not None,
             )
         )
     return lines

@@ -6,7 +6,7 @@ the person's zone: a clock change neither skips nor doubles it. One by hand is k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -115,6 +115,7 @@ class Candidate:
     """An event that passed every stateless gate for a person.
 
     Attributes:
+        story_id: What it goes on telling; its own id where that is not sure enough to be said.
         clients: The person's clients it is about, the best first.
         day: The earliest day on which it passed.
     """
@@ -130,18 +131,25 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Decided:
-    """What closing a window decided about a candidate."""
+    """What closing a window decided about a candidate.
+
+    Attributes:
+        follows: The event of the same story and client that the person was told of before it, if there is one.
+    """
 
     candidate: Candidate
     decision: Decision
     reason: str
     is_late: bool
+    follows: str | None = None
 
 
 def decide(
     candidates: Iterable[Candidate],
     *,
     sent: Mapping[str, str],
+    stories: Mapping[tuple[str, str], str] | None = None,
+    goes_on: Callable[[str, str], bool] = lambda _earlier, _later: True,
     cap: int,
     late_before: date | None,
     has_address: bool = True,
@@ -150,31 +158,40 @@ def decide(
 
     Args:
         candidates: What passed the stateless gates.
-        sent: Events and stories that the person was told of before, by any of their ids, each with what it was.
+        sent: Events that the person was told of before, by any of their ids, each with what it was.
             An event whose very id was decided before is left out without a word.
+        stories: Stories and clients that the person was told of before, each with the event that told it. What goes
+            on with one is told, and says so: of two events of a story the second is mostly news (see
+            docs/quality.md).
+        goes_on: Of two events of a story, the one that was told first: whether the other goes on with it.
         cap: The most a mail may hold.
         late_before: Days before this one were open to an earlier window: what comes from them is late.
         has_address: Without one, nothing can be sent, and nothing counts as sent.
     """
     decided: list[Decided] = []
-    told: set[str] = set()
+    told = dict(stories or {})
     room = cap
     for candidate in sorted(candidates, key=_best_first):
         is_late = late_before is not None and candidate.day < late_before
         if sent.get(candidate.event_id) == candidate.event_id:
             continue
-        before = sent.get(candidate.event_id) or sent.get(candidate.story_id)
-        if before is not None or candidate.story_id in told:
-            reason = f"told before as {before or 'the same story in this mail'}"
+        before = sent.get(candidate.event_id)
+        if before is not None:
+            reason = f"told before as {before}"
             decided.append(Decided(candidate, "already_sent", reason, is_late))
         elif not has_address:
             reason = "the person has no mail address"
             decided.append(Decided(candidate, "no_address", reason, is_late))
         elif room > 0:
             room -= 1
-            told.add(candidate.story_id)
+            asked = [(candidate.story_id, client) for client in candidate.clients]
+            before_it = dict.fromkeys(told[key] for key in asked if key in told)
+            follows = next((e for e in before_it if goes_on(e, candidate.event_id)), None)
+            told |= dict.fromkeys(asked, candidate.event_id)
             reason = "late: its day came in after an earlier mail" if is_late else "in this mail"
-            decided.append(Decided(candidate, "sent", reason, is_late))
+            if follows is not None:
+                reason += f", as more on a story that was told as {follows}"
+            decided.append(Decided(candidate, "sent", reason, is_late, follows))
         else:
             decided.append(
                 Decided(candidate, "over_cap", f"below the {cap} best of this mail", is_late)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from clientlore.evaluation.figures import (
     Bin,
-    Figure,
+    Estimate,
     accuracy,
     calibration_error,
     f1_by_category,
@@ -54,16 +54,18 @@ class Measured:
         macro_f1: With its interval, over the categories that the set has.
         by_category: F1 of each.
         bins: The reliability diagram.
-        calibration_error: Expected calibration error.
+        calibration_error: Expected calibration error; the temperature is from other texts than it is measured on.
+        calibrated: 1 - calibration error, with its interval.
     """
 
     name: str
     count: int
-    accuracy: Figure
-    macro_f1: Figure
+    accuracy: Estimate
+    macro_f1: Estimate
     by_category: Mapping[str, float]
     bins: tuple[Bin, ...]
     calibration_error: float
+    calibrated: Estimate
 
 
 @dataclass(frozen=True)
@@ -78,29 +80,44 @@ class _InTurn:
 
 
 def measure_held_back(labelled: Labelled, held: HeldBack, name: str) -> Measured:
-    """How good models are on texts that they have not seen, nor anything nearly the same."""
-    texts = labelled.texts.gather(held.row)
-    judge = _InTurn(held.categories, best_temperature(held))
-    return _measured(name, texts, held.truth, judge, held.margins)
+    """How good models are on texts that they have not seen, nor anything nearly the same.
+
+    The temperature of one half of the texts comes from the other half.
+    """
+    half = np.random.default_rng(0).permutation(len(held.row)) % 2
+    told = pl.concat(
+        [
+            _told(
+                labelled.texts.gather(held.row[half == n]),
+                _InTurn(held.categories, best_temperature(_those(held, half != n))),
+                held.margins[half == n],
+            )
+            for n in (0, 1)
+        ]
+    )
+    truth = np.array(held.truth, dtype=str)
+    return _measured(name, told, np.concatenate([truth[half == n] for n in (0, 1)]))
 
 
 def measure_set(found: Set, model: Classifier) -> Measured:
     """How good a model is on a set that it was not trained on."""
-    return _measured(found.name, found.texts, found.truth, model, None)
+    return _measured(found.name, _told(found.texts, model, None), np.array(found.truth, dtype=str))
 
 
-def _measured(
-    name: str,
-    texts: pl.Series,
-    truth: Sequence[str],
-    judge: Judge,
-    margins: NDArray[np.float32] | None,
-) -> Measured:
+def _those(held: HeldBack, which: NDArray[np.bool_]) -> HeldBack:
+    truth = tuple(name for name, kept in zip(held.truth, which, strict=True) if kept)
+    return HeldBack(held.row[which], held.margins[which], held.categories, truth)
+
+
+def _told(texts: pl.Series, judge: Judge, margins: NDArray[np.float32] | None) -> pl.DataFrame:
     frame = pl.DataFrame({"title": texts}).with_columns(text=pl.lit(""), publisher=pl.lit(""))
-    told = by_both(by_rules(frame), judge, margins)
-    said, true = told["category"].to_numpy().astype(str), np.array(truth, dtype=str)
-    confidence = told["confidence"].fill_null(0.0).to_numpy()
-    bins = reliability(confidence, said == true)
+    return by_both(by_rules(frame), judge, margins)
+
+
+def _measured(name: str, told: pl.DataFrame, true: NDArray[np.str_]) -> Measured:
+    said = told["category"].to_numpy().astype(str)
+    confidence, right = told["confidence"].fill_null(0.0).to_numpy(), said == true
+    bins = reliability(confidence, right)
     return Measured(
         name,
         len(true),
@@ -109,4 +126,7 @@ def _measured(
         f1_by_category(said, true),
         tuple(bins),
         calibration_error(bins),
+        with_interval(
+            lambda at: 1 - calibration_error(reliability(confidence[at], right[at])), len(true)
+        ),
     )

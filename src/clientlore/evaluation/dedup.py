@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from clientlore.evaluation.sets import Figure, f1, interval, lines, sign_test
+from clientlore.evaluation.figures import Estimate, Figure, f1, named, sign_test, with_interval
+from clientlore.evaluation.sets import lines
 from clientlore.monitoring import nearduplicates
 from clientlore.monitoring.normalise import with_keys
 
@@ -95,9 +96,8 @@ def figures(folder: Path) -> list[Figure]:
         check = pairs.half("check")
         truth = check["same"].to_numpy()
         said = _accepted(check)
-        low, high = interval(truth, said)
         name = "near-duplicates" if dated else "near-duplicates, no dates"
-        made.append(Figure(name, f1(truth, said), low, high, len(truth), AIM))
+        made.append(named(name, _f1(truth, said), len(truth), AIM))
         if dated:
             made += _single(pairs, truth, said)
     return made
@@ -118,13 +118,14 @@ def _single(pairs: Judged, truth: np.ndarray, ours: np.ndarray) -> list[Figure]:
         answers = other["same"].to_numpy()
         best = max((f1(answers, values >= t), t) for t in np.unique(values))[1]
         said = mine >= best
-        low, high = interval(truth, said)
         chance = sign_test(ours == truth, said == truth)
         note = f"threshold {best:.2f}; p = {chance:.2g} that ours is better by chance"
-        made.append(
-            Figure(f"containment alone, {name}", f1(truth, said), low, high, len(truth), None, note)
-        )
+        made.append(named(f"containment alone, {name}", _f1(truth, said), len(truth), note=note))
     return made
+
+
+def _f1(truth: np.ndarray, said: np.ndarray) -> Estimate:
+    return with_interval(lambda at: f1(truth[at], said[at]), len(truth))
 
 
 def _time(text: str) -> datetime | None:

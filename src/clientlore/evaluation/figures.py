@@ -1,9 +1,10 @@
-"""Figures of quality with intervals: accuracy, F1, calibration. Pure functions of what was said and what is true."""
+"""Figures of quality with intervals: accuracy, F1, calibration, a paired test. Pure functions of arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,8 @@ Picked = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure with its 95 % interval (percentile bootstrap over what was judged)."""
+class Estimate:
+    """A value with its 95 % interval (percentile bootstrap over what was judged)."""
 
     value: float
     low: float
@@ -25,9 +26,44 @@ class Figure:
         return f"{self.value:.3f} ({self.low:.3f}-{self.high:.3f})"
 
 
+@dataclass(frozen=True)
+class Figure:
+    """An estimate with a name.
+
+    Attributes:
+        name: What was measured.
+        value: The estimate.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        n: How many it was measured on.
+        aim: What it is held against; None where there is no aim.
+        note: What else is worth knowing.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
+    aim: float | None = None
+    note: str = ""
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the aim is reached; None without one."""
+        return None if self.aim is None else self.value >= self.aim
+
+
+def named(
+    name: str, estimate: Estimate, n: int, aim: float | None = None, note: str = ""
+) -> Figure:
+    """An estimate under a name."""
+    return Figure(name, estimate.value, estimate.low, estimate.high, n, aim, note)
+
+
 def with_interval(
     figure: Callable[[Picked], float], count: int, *, draws: int = DRAWS, seed: int = 0
-) -> Figure:
+) -> Estimate:
     """A figure of `count` cases, and of as many drawn from them with replacement, again and again.
 
     Args:
@@ -39,7 +75,22 @@ def with_interval(
     rng = np.random.default_rng(seed)
     drawn = [figure(rng.integers(0, count, count)) for _ in range(draws)]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return Figure(figure(np.arange(count)), float(low), float(high))
+    return Estimate(figure(np.arange(count)), float(low), float(high))
+
+
+def f1(truth: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
+    """Harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN)."""
+    hits = float(np.sum(truth & said))
+    return float(2 * hits / max(float(truth.sum() + said.sum()), 1.0))
+
+
+def sign_test(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
+    """McNemar's exact test, two-sided: how likely so uneven a split of the disagreements is by chance."""
+    better, worse = int(np.sum(ours & ~theirs)), int(np.sum(~ours & theirs))
+    total, few = better + worse, min(better, worse)
+    if not total:
+        return 1.0
+    return min(1.0, float(2 * sum(comb(total, k) for k in range(few + 1)) / 2**total))
 
 
 def accuracy(said: NDArray[np.str_], truth: NDArray[np.str_]) -> float:
@@ -54,14 +105,7 @@ def macro_f1(said: NDArray[np.str_], truth: NDArray[np.str_]) -> float:
 
 def f1_by_category(said: NDArray[np.str_], truth: NDArray[np.str_]) -> dict[str, float]:
     """F1 of each category that truly occurs."""
-    return {
-        str(name): float(
-            2
-            * ((said == name) & (truth == name)).sum()
-            / ((said == name).sum() + (truth == name).sum())
-        )
-        for name in np.unique(truth)
-    }
+    return {str(name): f1(truth == name, said == name) for name in np.unique(truth)}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clientlore.control.model import Client
 from clientlore.errors import BadDataError
-from clientlore.evaluation.figures import Figure, with_interval
+from clientlore.evaluation.figures import Estimate, with_interval
 from clientlore.evaluation.labelled import ClientSet
 from clientlore.evaluation.lines import ClientLine, Line
 from clientlore.monitoring.matching import SURE, match
@@ -33,10 +33,10 @@ class Measured:
     """
 
     pairs: int
-    f1: Figure
-    recall: Figure
-    wrongly: Figure
-    role: Figure
+    f1: Estimate
+    recall: Estimate
+    wrongly: Estimate
+    role: Estimate
 
 
 _SCHEMA = dict.fromkeys(("item_id", "title", "text", "url", "client_id"), pl.String)
@@ -119,7 +119,7 @@ def measure_matching(found: ClientSet) -> Measured:
         about = len(subjects | mentions)
         counts[n] = (len(hits), about - len(hits), wrong, about, len(others), right)
 
-    def share(figure: Callable[[NDArray[np.int64]], float]) -> Figure:
+    def share(figure: Callable[[NDArray[np.int64]], float]) -> Estimate:
         return with_interval(lambda at: figure(counts[at].sum(0)), len(counts))
 
     return Measured(

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from clientlore.errors import BadDataError, NotFoundError
 from clientlore.evaluation import extraction
 from clientlore.evaluation.extraction import Beside
+from clientlore.evaluation.figures import Estimate, with_interval
 from clientlore.memory import ranking
 from clientlore.memory.scope import Scope, make_scope
 
@@ -116,34 +117,37 @@ def measure(folder: Path, *, draws: int = DRAWS, seed: int = 0) -> list[Measured
 def _beside(one: Beside, draws: int, seed: int) -> Measured:
     """A figure that is a ratio of sums over texts; the texts are drawn."""
     count = len(one.own)
-    picked = np.random.default_rng(seed).integers(0, count, (draws, count))
-    own = np.array([one.value(one.own, p) for p in picked])
-    better = own - np.array([one.value(one.other, p) for p in picked])
-    whole = np.arange(count)
-    low, high, worst, best = (
-        float(q) for side in (own, better) for q in np.quantile(side, [0.025, 0.975])
+    own, better = (
+        with_interval(figure, count, draws=draws, seed=seed)
+        for figure in (
+            lambda at: one.value(one.own, at),
+            lambda at: one.value(one.own, at) - one.value(one.other, at),
+        )
     )
+    plain = one.value(one.other, np.arange(count))
     return Measured(
-        extraction.FOLDER, one.figure, one.value(one.own, whole), low, high, one.value(one.other, whole),
-        worst, best, count,
+        extraction.FOLDER, one.figure, own.value, own.low, own.high, plain, better.low, better.high, count
     )  # fmt: skip
 
 
 def _told(
     corpus: str, names: Sequence[str], own: Floats, plain: Floats, draws: int, seed: int
 ) -> list[Measured]:
-    picked = np.random.default_rng(seed).integers(0, len(own), (draws, len(own)))
     told = []
     for n, name in enumerate(names):
-        low, high = np.quantile(own[picked, n].mean(axis=1), [0.025, 0.975])
-        better = np.quantile((own - plain)[picked, n].mean(axis=1), [0.025, 0.975])
+        mine, gain = own[:, n], own[:, n] - plain[:, n]
+        value, better = (_mean(figures, draws, seed) for figures in (mine, gain))
         told.append(
             Measured(
-                corpus, name, float(own[:, n].mean()), float(low), float(high), float(plain[:, n].mean()),
-                float(better[0]), float(better[1]), len(own),
+                corpus, name, value.value, value.low, value.high, float(plain[:, n].mean()),
+                better.low, better.high, len(own),
             )
         )  # fmt: skip
     return told
+
+
+def _mean(figures: Floats, draws: int, seed: int) -> Estimate:
+    return with_interval(lambda at: float(figures[at].mean()), len(figures), draws=draws, seed=seed)
 
 
 def _best(scope: Scope, question: str, limit: int, *, plain: bool) -> list[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clientlore.evaluation.sets import Figure, lines
+from clientlore.evaluation.figures import Estimate, Figure, named, with_interval
+from clientlore.evaluation.sets import lines
 from clientlore.monitoring.stories import threaded
 
 AIM = 0.80
@@ -63,25 +64,24 @@ def _measured(
     name: str, texts: list[str], gold: list[str], topics: list[int], order: list[int]
 ) -> Figure:
     said = threaded(texts[n] for n in order)
-    value, precision, recall = bcubed([gold[n] for n in order], said)
-    low, high = _by_topic(precision, recall, np.array([topics[n] for n in order]))
+    _, precision, recall = bcubed([gold[n] for n in order], said)
+    found = _by_topic(precision, recall, np.array([topics[n] for n in order]))
     note = f"precision {precision.mean():.3f}, recall {recall.mean():.3f}"
-    return Figure(name, value, low, high, len(order), AIM, note)
+    return named(name, found, len(order), AIM, note)
 
 
 def _shuffled(count: int, seed: int) -> list[int]:
     return [int(n) for n in np.random.default_rng(seed).permutation(count)]
 
 
-def _by_topic(precision: np.ndarray, recall: np.ndarray, topic: np.ndarray) -> tuple[float, float]:
-    rng, known = np.random.default_rng(20), np.unique(topic)
-    where = {t: np.flatnonzero(topic == t) for t in known}
-    found = []
-    for _ in range(1_000):
-        at = np.concatenate([where[t] for t in rng.choice(known, len(known))])
-        found.append(_harmonic(precision[at].mean(), recall[at].mean()))
-    low, high = np.percentile(found, [2.5, 97.5])
-    return float(low), float(high)
+def _by_topic(precision: np.ndarray, recall: np.ndarray, topic: np.ndarray) -> Estimate:
+    where = [np.flatnonzero(topic == t) for t in np.unique(topic)]
+
+    def drawn(topics: np.ndarray) -> float:
+        at = np.concatenate([where[t] for t in topics])
+        return _harmonic(precision[at].mean(), recall[at].mean())
+
+    return with_interval(drawn, len(where))
 
 
 def _unseen(texts: list[str], gold: list[str], topics: list[int], seed: int) -> Figure:
@@ -100,7 +100,6 @@ def _unseen(texts: list[str], gold: list[str], topics: list[int], seed: int) -> 
         )
         precision[mine], recall[mine] = each[best][0][mine], each[best][1][mine]
         chosen.append(best)
-    low, high = _by_topic(precision, recall, np.array([topics[n] for n in order]))
-    value = _harmonic(precision.mean(), recall.mean())
+    found = _by_topic(precision, recall, np.array([topics[n] for n in order]))
     note = f"thresholds chosen on other topics: {', '.join(map(str, chosen))}"
-    return Figure("stories, unseen topics", value, low, high, len(order), AIM, note)
+    return named("stories, unseen topics", found, len(order), AIM, note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from random import Random
@@ -45,8 +45,16 @@ class SourceOutcome:
     rejects: tuple[tuple[Response, int, str, str], ...] = ()
 
 
-async def ask_all(ctx: RunContext, asks: Sequence[Ask]) -> list[SourceOutcome]:
-    """Asks the sources side by side; never raises for one source's trouble."""
+async def ask_all(
+    ctx: RunContext, asks: Sequence[Ask], take: Callable[[SourceOutcome], None]
+) -> None:
+    """Asks the sources side by side; never raises for one source's trouble.
+
+    Args:
+        ctx: The run.
+        asks: What is wanted of each source.
+        take: Is given each outcome when it is there, in no order. Only who takes it keeps its bytes.
+    """
     settings = ctx.workspace.settings
     async with open_client(settings.http_timeout_seconds, settings.ca_path) as client:
         http = Http(
@@ -58,8 +66,12 @@ async def ask_all(ctx: RunContext, asks: Sequence[Ask]) -> list[SourceOutcome]:
             limits=ctx.workspace.providers.limits,
         )
         meters = Meters(ctx.workspace, asks)
+
+        async def one(ask: Ask) -> None:
+            take(await _ask(ctx, ask, http, meters))
+
         try:
-            return list(await asyncio.gather(*(_ask(ctx, ask, http, meters) for ask in asks)))
+            await asyncio.gather(*map(one, asks))
         finally:
             meters.close()
 

@@ -1,12 +1,13 @@
 """Which category an item has, without asking anybody: what the classifier learned, and what the rules see.
 
-    weight(category) = log p(category) by the classifier, or, for one that it never learned and the rules see,
-                       log p(other) - 2
+    weight(category) = log p(category) by the classifier / doubt, or, for one that it never learned and the rules see,
+                       that of other - 2
                        + trust * hits of the rules / 4, at most 1.5
     p                = softmax(weight)
 
-Trust is 1 for a text like those the classifier learned from: short, and not headline and text. It is 3 for news, of
-which the classifier knows less.
+Doubt is 1 and trust 0.5 for a text like those the classifier learned from: a short post, not headline and text, with an
+address, a ticker, a tag or a name that is addressed. They are 3 and 2 for all other news, of which the classifier knows
+less and is too sure.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from clientlore.taxonomy import CATEGORY_NAMES
 SCORED_CHARS = 1_500
 """How much of a text the rules read for its category: news says what it is about at its beginning."""
 SHORT_CHARS = 300
-TRUST, TRUST_NEWS = 1.0, 3.0
+TRUST, TRUST_NEWS = 0.5, 2.0
+DOUBT_NEWS = 3.0
+_POSTED = r"https?://|[$#@]\p{L}"
 NOT_LEARNED = 2.0
 MOST_HITS = 6
 
@@ -124,15 +127,14 @@ def by_both(
     texts = judged.select(text_of("title", "text").alias("_"))["_"]
     margins = model.margins(texts) if margins is None else margins
     learned = by_category(margins, model.categories, model.temperature)
-    weight = np.log(np.maximum(learned, 1e-6))
+    news = judged.select(_is_news().alias("_"))["_"].to_numpy()
+    weight = np.log(np.maximum(learned, 1e-6)) / np.where(news, DOUBT_NEWS, 1.0)[:, None]
     new = [n for n, name in enumerate(CATEGORY_NAMES) if name not in set(model.categories)]
     weight[:, new] = weight[:, [CATEGORY_NAMES.index("other")]] - NOT_LEARNED
     alone = weight.argmax(1)
     if judged.height:
         hits = judged["rule_hits"].list.to_array(len(KEYWORDS)).to_numpy().astype(np.float32)
-        trust = judged.select(
-            pl.when(_is_news()).then(TRUST_NEWS).otherwise(TRUST).alias("_").cast(pl.Float32)
-        )["_"].to_numpy()
+        trust = np.where(news, TRUST_NEWS, TRUST)
         at = [CATEGORY_NAMES.index(name) for name in KEYWORDS]
         weight[:, at] += hits / 4 * trust[:, None]
         # What was never learned and what no rule sees takes nothing from the others.
@@ -159,10 +161,12 @@ def by_both(
 
 
 def _is_news() -> pl.Expr:
-    """Whether an item has headline and text, or is longer than a note."""
-    lengths = [pl.col(part).fill_null("").str.len_chars() for part in ("title", "text")]
+    """Whether an item is anything but a post: it has headline and text, or is longer, or has no mark of a post."""
+    parts = [pl.col(part).fill_null("") for part in ("title", "text")]
+    lengths = [part.str.len_chars() for part in parts]
+    posted = pl.any_horizontal(part.str.contains(_POSTED) for part in parts)
     return pl.all_horizontal(length > 0 for length in lengths) | (
-        lengths[0] + lengths[1] > SHORT_CHARS
+        (lengths[0] + lengths[1] > SHORT_CHARS) | ~posted
     )
 
 

@@ -1,7 +1,7 @@
-"""The local classifier: which category a text has, and how sure that is. Linear over hashed words and letters.
+"""The local classifier: which category a text has, and how sure that is. Linear over hashed words, letters and form.
 
     margin of a topic  = bias + sum over the features of a text of weight[bucket, topic] * value
-    value              = (1 + log count) * idf[bucket], scaled so that words, and letters, each have length 1
+    value              = (1 + log count) * idf[bucket], scaled so that words and letters each have length 1, form less
     p(topic)           = softmax(margin / temperature)
     p(category)        = sum of p over the topics that map to it
 
@@ -24,7 +24,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clientlore.errors import BadDataError
-from clientlore.monitoring.ngrams import BITS, Features, word_and_letter_features
+from clientlore.monitoring.ngrams import BITS, Features, features
 from clientlore.taxonomy import CATEGORY_NAMES
 
 FORMAT = 1
@@ -50,6 +50,7 @@ class Classifier:
         temperature: By which margins are divided.
         version: Changes with what it was trained on and how.
         sheet: The data sheet: sets, licences, counts, figures.
+        form: How much the outward form of a text counts; 0 for a model that does not read it.
     """
 
     topics: tuple[str, ...]
@@ -61,11 +62,12 @@ class Classifier:
     temperature: float
     version: str
     sheet: Mapping[str, object] = field(default_factory=dict)
+    form: float = 0.0
 
     def margins(self, texts: pl.Series) -> NDArray[np.float32]:
         """Shape (texts, topics)."""
         parts = [
-            self._margins(word_and_letter_features(texts[n : n + BATCH]))
+            self._margins(features(texts[n : n + BATCH], self.form))
             for n in range(0, len(texts), BATCH)
         ]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.topics)), np.float32)
@@ -84,10 +86,10 @@ class Classifier:
 
 
 def values(part: Features, idf: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What each feature is worth: weight times idf, scaled so that a text has length 1."""
+    """What each feature is worth: weight times idf, scaled so that a text has the length of its kind of feature."""
     raw = part.weight * idf[part.bucket]
     length = np.sqrt(np.bincount(part.text, raw * raw, part.texts))
-    return (raw / np.maximum(length, 1e-9)[part.text]).astype(np.float32)
+    return (part.length * raw / np.maximum(length, 1e-9)[part.text]).astype(np.float32)
 
 
 def summed(told: NDArray[np.float32], part: Features) -> NDArray[np.float32]:
@@ -123,6 +125,7 @@ def save(model: Classifier, path: Path) -> None:
         "temperature": model.temperature,
         "version": model.version,
         "sheet": model.sheet,
+        "form": model.form,
     }
     with path.open("wb") as file:
         np.savez_compressed(
@@ -161,6 +164,8 @@ def load(data: bytes, name: str) -> Classifier:
         float(about["temperature"]),
         str(about["version"]),
         about["sheet"],
+        # A model that was trained before form was read has none.
+        float(about.get("form", 0.0)),
     )
 
 

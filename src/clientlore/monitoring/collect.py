@@ -1,7 +1,8 @@
 """Collection: ask every source of a tenant at once, keep the bytes, note how each did.
 
-One source's failure marks that source and its client; the others go on. What a source said last (ETag, moved,
-gone) is stored only after what it covers is stored.
+What comes is stored while others are still asked, so that memory does not grow with what all of them say, and what is
+stored stays so if the process dies. One source's failure marks that source and its client; the others go on. What a
+source said last (ETag, moved, gone) is stored only after what it covers is stored.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -24,6 +25,9 @@ from clientlore.providers.limits import IN_BUDGET
 from clientlore.providers.registry import kind_of
 from clientlore.run_context import RunContext
 from clientlore.storage.lake import Table
+
+STORE_AT = 16_000_000
+"""Bytes of answers that are held before they are stored."""
 
 
 @dataclass(frozen=True)
@@ -123,21 +127,84 @@ def collect(
         )
         for source in wanted
     ]
-    answers = _run(ask_all(ctx, asks)) if asks else []
     seen = raw.seen_bodies(workspace.lake, tenant.tenant_id, day)
-    outcomes = [_only_unseen(outcome, seen) for outcome in answers]
-    rows = _store(ctx, tenant.tenant_id, day, table, outcomes)
-    return Collected(tuple(outcomes), rows, healed)
+    shelf = _Shelf(ctx, tenant.tenant_id, day, table, seen)
+    if asks:
+        _run(ask_all(ctx, asks, shelf.take))
+        shelf.store()
+    return Collected(tuple(shelf.stored[s.source_id] for s in wanted), shelf.rows, healed)
 
 
-def _run(asking: Coroutine[Any, Any, list[SourceOutcome]]) -> list[SourceOutcome]:
+def _run(asking: Coroutine[Any, Any, None]) -> None:
     """Runs a coroutine to its end; in a thread where this one has a loop already, as a notebook has."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(asking)
+        asyncio.run(asking)
+        return
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, asking).result()
+        pool.submit(asyncio.run, asking).result()
+
+
+@dataclass
+class _Shelf:
+    """Where outcomes wait until there are enough to be stored together.
+
+    Attributes:
+        seen: The answers that are stored for the day already, as pairs of source and SHA-256.
+        stored: Outcomes by source, without what came.
+        rows: How many rows were stored.
+    """
+
+    ctx: RunContext
+    tenant_id: str
+    day: date
+    table: Table
+    seen: set[tuple[str, str]]
+    stored: dict[str, SourceOutcome] = field(default_factory=dict)
+    rows: int = 0
+    _waiting: list[SourceOutcome] = field(default_factory=list)
+    _weight: int = 0
+    _collected_at: datetime | None = None
+    _parts: int = 0
+
+    def take(self, outcome: SourceOutcome) -> None:
+        """Puts one in, and stores all that wait where they have become too heavy.
+
+        Raises:
+            StoreError: They could not be stored; their sources will be asked again.
+        """
+        outcome = _only_unseen(outcome, self.seen)
+        self._waiting.append(outcome)
+        self._weight += sum(len(response.body) for response, _ in outcome.new)
+        if self._weight >= STORE_AT:
+            self.store()
+
+    def store(self) -> None:
+        """Stores all that wait; what cannot be stored is not tried twice."""
+        outcomes, self._waiting, self._weight = self._waiting, [], 0
+        # One instant for all parts, as if nothing had been in two.
+        self._collected_at = self._collected_at or self.ctx.workspace.clock.now()
+        batch = raw.Batch.new(
+            self.tenant_id,
+            self.day,
+            self.table,
+            self._collected_at,
+            self.ctx.run_id,
+            part=self._parts,
+        )
+        self.rows += _store(self.ctx, batch, outcomes)
+        self._parts += 1
+        self.stored |= {o.source.source_id: _without_bytes(o) for o in outcomes}
+
+
+def _without_bytes(outcome: SourceOutcome) -> SourceOutcome:
+    """How a source did, without what it said."""
+    rejects = tuple(
+        (replace(response, body=b""), position, reason, detail)
+        for response, position, reason, detail in outcome.rejects
+    )
+    return replace(outcome, new=(), rejects=rejects)
 
 
 def _only_unseen(outcome: SourceOutcome, seen: set[tuple[str, str]]) -> SourceOutcome:
@@ -152,21 +219,14 @@ def _only_unseen(outcome: SourceOutcome, seen: set[tuple[str, str]]) -> SourceOu
     return replace(outcome, new=new)
 
 
-def _store(
-    ctx: RunContext,
-    tenant_id: str,
-    day: date,
-    table: Table,
-    outcomes: Sequence[SourceOutcome],
-) -> int:
+def _store(ctx: RunContext, batch: raw.Batch, outcomes: Sequence[SourceOutcome]) -> int:
     """Stores what came: bytes, quarantine, rows, and last of all what the sources said."""
-    workspace = ctx.workspace
+    workspace, tenant_id, day = ctx.workspace, batch.tenant_id, batch.day
     with workspace.control.read() as connection:
         gate = forgotten.gate(connection, tenant_id)
     new = [_let_in(gate, r, parsed) for outcome in outcomes for r, parsed in outcome.new]
     rows = 0
     if new:
-        batch = raw.Batch.new(tenant_id, day, table, workspace.clock.now(), ctx.run_id)
         raw.store_responses(workspace.lake, batch, [response for response, _ in new])
         fresh = {id(response) for outcome in outcomes for response, _ in outcome.new}
         rejects = [r for o in outcomes for r in o.rejects if id(r[0]) in fresh]

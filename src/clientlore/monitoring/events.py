@@ -1,10 +1,12 @@
 """Events: one row for each distinct thing that was told, and one for each item that told it.
 
-Whatever cannot be used is set aside per tenant; the rest goes on. A mock row in a live tenant holds the tenant.
+Whatever cannot be used is set aside per tenant; the rest goes on. A mock row in a live tenant holds the tenant. What a
+person took apart (see `control.splits`) stays apart.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -14,7 +16,7 @@ from clientlore.clock import days_between
 from clientlore.control.quarantine import Reject
 from clientlore.control.snapshots import Snapshot
 from clientlore.ids import sha256
-from clientlore.monitoring import folding, nearduplicates, raw
+from clientlore.monitoring import folding, nearduplicates, raw, stories
 from clientlore.monitoring.normalise import NORMALISER, with_keys
 from clientlore.storage.lake import UTC_TIME, Lake, Table, Written, columns
 
@@ -73,6 +75,7 @@ EVENTS = Table(
             "day": pl.Date,
             "event_id": pl.String,
             "story_id": pl.String,
+            "story_similarity": pl.Float64,
             "title": pl.String,
             "text": pl.String,
             "url": pl.String,
@@ -104,6 +107,9 @@ REASONS = {
     "content": "the same text",
     "near": "nearly the same text",
 }
+TAKEN_APART = "a person said that it is no copy"
+EVENTS_VERSION = f"{NORMALISER}-s1"
+"""Raised when the same items may give other events or stories."""
 
 
 @dataclass(frozen=True)
@@ -136,11 +142,16 @@ class Folded:
         }
 
 
-def fold_day(lake: Lake, snapshot: Snapshot) -> Folded:
+def fold_day(lake: Lake, snapshot: Snapshot, apart: Collection[str] = ()) -> Folded:
     """Folds everything collected on a day into events; writes nothing.
 
-    The same raw rows and the same earlier days give the same rows in the same order, however often and
+    The same raw rows, earlier days and decisions give the same rows in the same order, however often and
     whatever ran before.
+
+    Args:
+        lake: Where.
+        snapshot: The configuration of the day.
+        apart: Items of which a person said that they are no copies.
     """
     tenant_id, day = snapshot.tenant_id, snapshot.day
     rows = lake.collect(raw.SEARCH_RESULTS, lake.scan(raw.SEARCH_RESULTS, [tenant_id], [day]))
@@ -148,17 +159,20 @@ def fold_day(lake: Lake, snapshot: Snapshot) -> Folded:
     items = with_keys(items).with_columns(day=pl.lit(day))
     items = items.with_columns(fingerprints=nearduplicates.fingerprints(items["words"]))
     old = _look_back(lake, tenant_id, day)
-    placed = folding.fold(items, old, lambda ids: _texts(lake, tenant_id, day, ids))
+    placed = folding.fold(items, old, lambda ids: _texts(lake, tenant_id, day, ids), apart)
+    taken = (pl.col("layer") == "first") & pl.col("item_id").is_in(list(apart))
     members = placed.with_columns(
         status=pl.when(pl.col("layer") == "seen")
         .then(pl.lit("SKIPPED"))
         .otherwise(pl.lit("PROCESSED")),
-        reason=pl.col("layer").replace_strict(REASONS, return_dtype=pl.String),
+        reason=pl.when(taken)
+        .then(pl.lit(TAKEN_APART))
+        .otherwise(pl.col("layer").replace_strict(REASONS, return_dtype=pl.String)),
         is_revision=(pl.col("layer") == "revision") | pl.col("marked_revision"),
     )
     return Folded(
         members=members.select(list(MEMBERS.schema)),
-        events=_events(members, day),
+        events=_events(members, _stories(lake, tenant_id, day, members, apart), day),
         rejects=tuple(rejects),
         inputs=tuple(sorted(rows["item_id"].drop_nulls().unique().to_list())),
     )
@@ -260,8 +274,35 @@ def _texts(lake: Lake, tenant_id: str, day: date, ids: list[str]) -> pl.DataFram
     return lake.collect(MEMBERS, frame)
 
 
-def _events(members: pl.DataFrame, day: date) -> pl.DataFrame:
-    """The events that were born on the day: those whose first member is one of the day's."""
+def _stories(
+    lake: Lake, tenant_id: str, day: date, members: pl.DataFrame, apart: Collection[str]
+) -> pl.DataFrame:
+    """The story of each event that was born on the day, by its first item: a fuller copy moves nothing."""
+    told_at = pl.coalesce("published_at", "collected_at").alias("told_at")
+    new = members.filter(pl.col("layer") == "first").select(
+        "event_id", "title", "text", told_at, apart=pl.col("event_id").is_in(list(apart))
+    )
+    days = days_between(day - timedelta(days=stories.WINDOW_DAYS), day - timedelta(days=1))
+    recent = lake.collect(
+        EVENTS,
+        lake.scan(EVENTS, [tenant_id], days if new.height else [])
+        .select("day", *EVENTS.sort, "story_id")
+        .sort("day", *EVENTS.sort, nulls_last=True)
+        .tail(stories.LOOK_BACK),
+    ).select("day", "event_id", "story_id")
+    firsts = (
+        lake.scan(MEMBERS, [tenant_id], recent["day"].unique().to_list())
+        .filter(pl.col("layer") == "first")
+        .select("event_id", "title", "text", told_at, *folding.ORDER)
+        .join(recent.lazy(), on="event_id")
+        .sort("day", *folding.ORDER, nulls_last=True)
+    )
+    before = lake.collect(MEMBERS, firsts.select("story_id", "title", "text", "told_at"))
+    return stories.continued(before, new)
+
+
+def _events(members: pl.DataFrame, told: pl.DataFrame, day: date) -> pl.DataFrame:
+    """The events that were born on the day, those whose first member is one of the day's; with their stories."""
     born = members.filter(pl.col("layer") == "first").select("event_id")
     mine = members.filter(pl.col("status") == "PROCESSED").join(born, on="event_id", how="semi")
     return (
@@ -276,9 +317,9 @@ def _events(members: pl.DataFrame, day: date) -> pl.DataFrame:
             ),
             on="event_id",
         )
+        .join(told, on="event_id")
         .with_columns(
             day=pl.lit(day),
-            story_id=pl.col("event_id"),
             shown_item_id=pl.col("item_id"),
             normaliser=pl.lit(NORMALISER),
         )

@@ -8,7 +8,7 @@ the order of rows, later items change nothing about earlier ones, and an event k
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import polars as pl
@@ -45,13 +45,17 @@ _EDGES = columns(
 )
 
 
-def fold(new: pl.DataFrame, old: pl.DataFrame, texts: Texts) -> pl.DataFrame:
+def fold(
+    new: pl.DataFrame, old: pl.DataFrame, texts: Texts, apart: Collection[str] = ()
+) -> pl.DataFrame:
     """Assigns every new item to an event.
 
     Args:
         new: Distinct items of a day with the columns of `KEYS` but the event, of `ORDER` and of `TOLD`.
         old: Members of earlier days, with the columns of `KEYS`.
         texts: Gives `item_id` and `TOLD` of some old items; asked only for candidates.
+        apart: Items of which a person said that they are no copies: each begins an event of its own, and what is most
+            like it goes with it.
 
     Returns:
         The new items in the order of collection, with `event_id`, `layer` (`first` for the founder of an
@@ -66,7 +70,7 @@ def fold(new: pl.DataFrame, old: pl.DataFrame, texts: Texts) -> pl.DataFrame:
         new.filter(pl.col("seen_in").is_not_null()),
         new.filter(pl.col("seen_in").is_null()),
     )
-    placed = _place(fresh, old, texts)
+    placed = _place(fresh, old, texts, apart)
     again = seen.with_columns(
         event_id=pl.col("seen_in"),
         layer=pl.lit("seen"),
@@ -77,7 +81,9 @@ def fold(new: pl.DataFrame, old: pl.DataFrame, texts: Texts) -> pl.DataFrame:
     return both.sort(list(ORDER), nulls_last=True)
 
 
-def _place(fresh: pl.DataFrame, old: pl.DataFrame, texts: Texts) -> pl.DataFrame:
+def _place(
+    fresh: pl.DataFrame, old: pl.DataFrame, texts: Texts, apart: Collection[str]
+) -> pl.DataFrame:
     columns = [c for c in KEYS if c != "event_id"]
     first_new = old.height
     everything = pl.concat([old.select(columns), fresh.select(columns)]).with_row_index("n")
@@ -94,6 +100,9 @@ def _place(fresh: pl.DataFrame, old: pl.DataFrame, texts: Texts) -> pl.DataFrame
             _near_edges(everything, fresh, first_new, texts),
         ]
     ).filter(pl.col("later") >= first_new)
+    if apart:
+        alone = everything.filter(pl.col("item_id").is_in(list(apart)))["n"]
+        edges = edges.filter(~pl.col("later").is_in(alone.implode()))
     best = (
         edges.with_columns(rank=pl.col("layer").replace_strict(_RANKS, return_dtype=pl.Int8))
         .sort("later", "rank", pl.col("similarity") * -1, "earlier")

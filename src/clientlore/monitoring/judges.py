@@ -141,7 +141,13 @@ def model_for(settings: Settings, clock: Clock, judge: JudgeEntry, tenant_id: st
             raise _no_key(tenant_id, "openai", "OPENAI_API_KEY")
         secret = None if key is None else key.get_secret_value()
         name = judge.model or llm.openai_model
-        return OpenAIModel(name, api_key=secret, base_url=base, **common)  # type: ignore[arg-type]
+        return OpenAIModel(
+            name,
+            api_key=secret,
+            base_url=base,
+            cache_scope=tenant_id,
+            **common,  # type: ignore[arg-type]
+        )
     from clientlore.providers.llm.anthropic import AnthropicModel
 
     if llm.anthropic_api_key is None:

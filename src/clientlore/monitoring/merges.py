@@ -1,4 +1,4 @@
-"""Two items that were folded into one event: both texts, where they differ, and why they are one."""
+"""Two items that were folded into one event: both texts, where they differ, and why they are one; and its story."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from clientlore.monitoring.events import MEMBERS
+from clientlore.monitoring.events import EVENTS, MEMBERS
 from clientlore.storage.lake import Lake
 
 _MOST_WORDS = 400
+MOST_TOLD = 20
+"""So many of the newest events of a story are shown."""
 
 Segment = tuple[str, bool]
 """A run of words, and whether the other text has it otherwise."""
@@ -64,6 +66,38 @@ def merges_of(lake: Lake, tenant_id: str, event_id: str) -> list[Pair]:
         for row in by_id.values()
         if row["matched_item_id"] in by_id and row["layer"] != "first"
     ]
+
+
+@dataclass(frozen=True)
+class Telling:
+    """An event of a story; `similarity` is the cosine of both as it joined."""
+
+    event_id: str
+    day: date
+    title: str
+    publisher: str | None
+    similarity: float | None
+
+
+def story_of(
+    lake: Lake, tenant_id: str, event_id: str
+) -> tuple[str | None, int, tuple[Telling, ...]]:
+    """The story of an event, how many events tell it, and the newest of them in the order of collection."""
+    every = lake.scan(EVENTS, [tenant_id])
+    own = lake.collect(EVENTS, every.filter(pl.col("event_id") == event_id).select("story_id"))
+    if own.is_empty():
+        return None, 0, ()
+    story_id = own["story_id"][0]
+    told = lake.collect(
+        EVENTS,
+        every.filter(pl.col("story_id") == story_id)
+        .select("event_id", "day", "title", "publisher", "story_similarity", *EVENTS.sort[:2])
+        .sort("day", *EVENTS.sort, nulls_last=True),
+    )
+    newest = told.tail(MOST_TOLD).select(
+        "event_id", "day", "title", "publisher", similarity="story_similarity"
+    )
+    return story_id, told.height, tuple(Telling(**row) for row in newest.iter_rows(named=True))
 
 
 def differences(first: str, later: str) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:

@@ -22,8 +22,10 @@ OWNERS = 16
 RAREST = 12
 """A text is looked up by so many of its fingerprints, those that the fewest earlier texts have."""
 ENOUGH = 3
-"""So many shared fingerprints make a candidate; one does where a text has no more than `SMALL`."""
+"""So many shared fingerprints make a candidate; one does where a text has no more than `SMALL`, and two where no more
+than `RARE` earlier texts have one of them, which tells apart the many stories of one template."""
 SMALL = 4
+RARE = 4
 MIN_ESTIMATE, MIN_CONTAINMENT = 0.3, 0.45
 """Less than this in common, by fingerprints and then by all shingles, is not looked at closer."""
 
@@ -98,12 +100,18 @@ def candidates(prints: pl.Series, first_new: int) -> pl.DataFrame:
     rare = np.arange(len(rows_w)) - first < RAREST
     rows_w, start_w, owners = rows_w[rare], start_w[rare], np.minimum(before_w[rare], OWNERS)
     later = np.repeat(rows_w, owners)
+    told_by_few = np.repeat(before_w[rare] <= RARE, owners)
     nth = np.arange(len(later)) - np.repeat(np.cumsum(owners) - owners, owners)
     earlier = rows[np.repeat(start_w, owners) + nth]
     pairs = (later.astype(np.uint64) << np.uint64(24)) | earlier.astype(np.uint64)
-    pairs, shared = np.unique(pairs, return_counts=True)
+    order = np.argsort(pairs, kind="stable")
+    pairs, told_by_few = pairs[order], told_by_few[order]
+    start = np.flatnonzero(np.r_[True, pairs[1:] != pairs[:-1]])
+    shared = np.diff(np.r_[start, len(pairs)])
+    enough = (shared >= ENOUGH) | ((shared == 2) & np.logical_or.reduceat(told_by_few, start))
+    pairs = pairs[start]
     later, earlier = (pairs >> np.uint64(24)).astype(np.int64), (pairs & _ROW).astype(np.int64)
-    enough = (shared >= ENOUGH) | (np.minimum(counts[later], counts[earlier]) <= SMALL)
+    enough |= np.minimum(counts[later], counts[earlier]) <= SMALL
     later, earlier = later[enough], earlier[enough]
     # A short text has fingerprints that a long one cannot have: the estimate is made on what both kinds keep.
     flat = prints.explode(empty_as_null=False).drop_nulls().to_numpy()

@@ -1,11 +1,14 @@
-"""Texts as hashed words, pairs of words and letters in a row: what the classifier sees. Numpy over bytes, no loop.
+"""Texts as hashed words, letters in a row, and outward form: what the classifier sees. Numpy over bytes, no loop.
+
+Form is what reading small letters alone throws away: capitals, figures, marks, addresses, where a text begins and ends.
+Newswires, press releases and posts about a share differ in it, and write about different things.
 
 Hashes depend on the bytes alone, so a model that was trained elsewhere finds its weights here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -16,7 +19,12 @@ BITS = 18
 LETTERS = (3, 4, 5)
 READ_CHARS = 1_500
 """How much of a text is read: news says what it is about at its beginning."""
+FORM_RUN = 3
+"""So many pieces of form in a row are a feature, and fewer."""
 _SPACE = 32
+_ADDRESS = "\x01"
+# What a byte belongs to: letters of each kind run together, a mark stands alone; 0 is none, between pieces.
+_MARK, _FIGURE, _CAPITAL, _SMALL, _FOREIGN = 1, 2, 3, 4, 5
 _STEP = np.uint64(0x100000001B3)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _STIR = np.uint64(0xD6E8FEB86659FD93)
@@ -36,12 +44,14 @@ class Features:
         bucket: The bucket, shape (n,).
         weight: 1 + log of how often it occurs there, shape (n,).
         texts: How many texts there are.
+        length: How long the vector of a text is made, so how much this kind of feature counts beside others.
     """
 
     text: Integers
     bucket: Integers
     weight: Floats
     texts: int
+    length: float = 1.0
 
 
 def cleaned(texts: pl.Series) -> pl.Series:
@@ -58,6 +68,65 @@ def cleaned(texts: pl.Series) -> pl.Series:
         .str.replace_all(r"[^\p{L}\p{N}$%&!?]+", " ")
         .str.strip_chars()
     )
+
+
+def features(texts: pl.Series, form: float) -> tuple[Features, ...]:
+    """Words and pairs of words; runs of letters within words; and runs of pieces of form, unless these count nothing.
+
+    Args:
+        texts: As they are written.
+        form: How much form counts beside words (1) and letters (1).
+    """
+    told = word_and_letter_features(texts)
+    return (*told, replace(form_features(texts), length=form)) if form else told
+
+
+def form_features(texts: pl.Series) -> Features:
+    """Runs of up to three pieces: a word by its capitals, a figure, a mark, an address, the beginning, the end."""
+    plain = (
+        texts.fill_null("")
+        .str.slice(0, READ_CHARS)
+        .str.replace_many({**_ENTITIES, "\u2019": "'", "\x02": " "})
+        .str.replace_all(r"https?://\S+", _ADDRESS)
+    )
+    framed = [f" \x02 {text} \x02 ".encode() for text in plain]
+    count = len(framed)
+    if not count:
+        return _counted(np.zeros(0, np.int64), np.zeros(0, np.uint64), 0)
+    buffer = np.frombuffer(b"".join(framed), dtype=np.uint8)
+    text = np.repeat(np.arange(count), [len(f) for f in framed])
+    kind = _KINDS[buffer]
+    # The later bytes of a letter belong to what its first one does.
+    later = (buffer & 0xC0) == 0x80
+    first = np.maximum.accumulate(np.where(later, 0, np.arange(buffer.size)))
+    kind = kind[first]
+    letters = (kind == _CAPITAL) | (kind == _SMALL)
+    group = np.where(letters, _SMALL, kind).astype(np.int64)
+    starts = np.flatnonzero((group > 0) & ((np.diff(group, prepend=0) != 0) | (group == _MARK)))
+    starts = starts[~later[starts]]
+    ends = np.append(starts[1:], buffer.size)
+    capitals = np.concatenate(([0], np.cumsum(kind == _CAPITAL)))
+    small = np.concatenate(([0], np.cumsum(kind == _SMALL)))
+    # Which piece: a mark is itself; a word is small, capital, or begins so, and alone or not.
+    begins = (kind[starts] == _CAPITAL).astype(np.int64)
+    many = np.minimum(capitals[ends] - capitals[starts], 2)
+    low = (small[ends] - small[starts] > 0).astype(np.int64)
+    piece = np.where(
+        kind[starts] == _MARK,
+        buffer[starts].astype(np.int64),
+        300 + 16 * group[starts] + np.where(letters[starts], 8 * begins + 2 * many + low, 0),
+    )
+    of, run = text[starts], np.zeros(len(starts), np.uint64)
+    texts_of, hashes = [], []
+    value = _stirred(piece.astype(np.uint64))
+    with np.errstate(over="ignore"):
+        for length in range(1, FORM_RUN + 1):
+            left = len(starts) - length + 1
+            run = run[:left] * _GOLDEN + value[length - 1 :]
+            within = of[:left] == of[length - 1 :]
+            texts_of.append(of[:left][within])
+            hashes.append(_stirred(run[within] + np.uint64(length * 2_000_003)))
+    return _counted(np.concatenate(texts_of), np.concatenate(hashes), count)
 
 
 def word_and_letter_features(texts: pl.Series) -> tuple[Features, Features]:
@@ -136,3 +205,18 @@ def _counted(text: Integers, hashes: NDArray[np.uint64], count: int) -> Features
         (1 + np.log(times)).astype(np.float32),
         count,
     )
+
+
+def _kinds() -> NDArray[np.uint8]:
+    kinds = np.full(256, _MARK, np.uint8)
+    kinds[: _SPACE + 1] = 0
+    kinds[1:3] = _MARK
+    kinds[ord("0") : ord("9") + 1] = _FIGURE
+    kinds[ord("A") : ord("Z") + 1] = _CAPITAL
+    kinds[ord("a") : ord("z") + 1] = _SMALL
+    kinds[0x80:0xE0] = _SMALL
+    kinds[0xE0:] = _FOREIGN
+    return kinds
+
+
+_KINDS = _kinds()

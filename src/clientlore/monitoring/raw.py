@@ -166,9 +166,9 @@ _BESIDE: Mapping[type[Any], Table] = {Contact: CRM_CONTACTS, Owner: CRM_OWNERS}
 
 @dataclass(frozen=True)
 class Batch:
-    """One collection of one tenant into one table.
+    """One collection of one tenant into one table, or a part of a large one.
 
-    `collected_at` is one instant for the whole batch: which of its items came first is not decided by the
+    `collected_at` is one instant for the whole collection: which of its items came first is not decided by the
     order in which servers happened to answer.
     """
 
@@ -181,10 +181,18 @@ class Batch:
 
     @classmethod
     def new(
-        cls, tenant_id: str, day: date, table: Table, collected_at: datetime, run_id: str
+        cls,
+        tenant_id: str,
+        day: date,
+        table: Table,
+        collected_at: datetime,
+        run_id: str,
+        *,
+        part: int = 0,
     ) -> Batch:
-        """A batch whose id sorts by time and says what it is for."""
-        token = stable_id(tenant_id, day, table.name, collected_at, run_id, size=4)
+        """A batch whose id sorts by time and says what it is for; a large collection has several, from part 0 on."""
+        parts = (part,) if part else ()
+        token = stable_id(tenant_id, day, table.name, collected_at, run_id, *parts, size=4)
         return cls(
             tenant_id,
             day,

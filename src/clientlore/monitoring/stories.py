@@ -33,6 +33,10 @@ TERMS, CENTRE_TERMS = 80, 200
 """The heaviest terms of an item, and of a story, that are kept."""
 LOOKED_UP, PER_TERM, COMPARED = 12, 40, 30
 """Stories are looked up by so many terms, in so many stories each, and so many are compared."""
+LOOK_BACK = 20_000
+"""So many of the newest events of earlier days are what the stories of a day go on from."""
+TEXT_CHARS = 4_000
+"""So much of an event's text tells which story it is of: the rest is background."""
 
 _TERM = re.compile(r"[^\W_](?:[\w.,'\u2019-]*[^\W_])?")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -93,10 +97,7 @@ class Threads:
             text: Headline and text.
             told: When it was published, if known.
         """
-        counts = terms(text)
-        self.frequency.update(counts.keys())
-        self.seen += 1
-        vector = self._weighed(counts)
+        vector = self._vector(text)
         if not vector:
             return number, 1.0
         best, cosine = self._closest(vector, told)
@@ -105,6 +106,21 @@ class Threads:
             return number, 1.0
         self._join(best, vector, told)
         return best.number, cosine
+
+    def keep(self, number: int, text: str, told: datetime | None = None) -> None:
+        """Puts an item into the story of that number, whatever it is like; one that is not open begins."""
+        vector = self._vector(text)
+        known = self.stories.get(number)
+        if known is not None:
+            self._join(known, vector, told)
+        elif vector:
+            self._begin(number, vector, told)
+
+    def _vector(self, text: str) -> dict[str, float]:
+        counts = terms(text)
+        self.frequency.update(counts.keys())
+        self.seen += 1
+        return self._weighed(counts)
 
     def _weighed(self, counts: dict[str, float]) -> dict[str, float]:
         weights = {
@@ -172,6 +188,42 @@ def threaded(
         threads.place(number, text, told[number] if told else None)[0]
         for number, text in enumerate(texts)
     ]
+
+
+def continued(before: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """The story of each new event: one that was told before, or its own. What was told before stays as it is.
+
+    Args:
+        before: Events of earlier days in the order of collection: `story_id`, `title`, `text`, `told_at`.
+        new: Events of the day in that order: `event_id`, `title`, `text`, `told_at`, and `apart`, where a person said
+            that it is no other's: it begins a story, whatever it is like.
+
+    Returns:
+        `event_id`, `story_id` (that of the event that began it) and `story_similarity`: the cosine of event and centre
+        as it joined, 1 for the event that begins.
+    """
+    threads, names, numbers = Threads(), list[str](), dict[str, int]()
+    text = pl.col("title").fill_null("") + "\n" + pl.col("text").fill_null("").str.head(TEXT_CHARS)
+
+    def number_of(name: str) -> int:
+        if name not in numbers:
+            numbers[name] = len(names)
+            names.append(name)
+        return numbers[name]
+
+    for name, told, at in before.select("story_id", text.alias("told"), "told_at").iter_rows():
+        threads.keep(number_of(name), told, at)
+    found = list[tuple[str, str, float]]()
+    rows = new.select("event_id", text.alias("told"), "told_at", "apart")
+    for name, told, at, apart in rows.iter_rows():
+        story, cosine = number_of(name), 1.0
+        if apart:
+            threads.keep(story, told, at)
+        else:
+            story, cosine = threads.place(story, told, at)
+        found.append((name, names[story], round(cosine, 4)))
+    schema = {"event_id": pl.String, "story_id": pl.String, "story_similarity": pl.Float64}
+    return pl.DataFrame(found, schema=schema, orient="row")
 
 
 def with_stories(grouped: pl.DataFrame) -> pl.DataFrame:

@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from clientlore.ids import stable_id
 from clientlore.monitoring.classifier import Classifier, by_category, values
-from clientlore.monitoring.ngrams import BITS, Features, cleaned, word_and_letter_features
+from clientlore.monitoring.ngrams import BITS, Features, cleaned, features
 from clientlore.taxonomy import CATEGORY_NAMES
 
-COST = 0.1
+COST = 0.4
+FORM = 0.35
+"""How much form counts beside words and letters, each 1."""
 TAUGHT_COST = 1.0
 """C of a text that a tenant's people have labelled: there are few of them, and they are about just this news."""
 RARE = 1.0
@@ -72,9 +74,7 @@ def train(
     """A model of all texts, with a temperature from texts held back."""
     held = held or hold_back(labelled, seed=seed)
     temperature = best_temperature(held)
-    topics, weights, bias, idf = fit(
-        word_and_letter_features(labelled.texts), labelled.topics, seed=seed
-    )
+    topics, weights, bias, idf = fit(features(labelled.texts, FORM), labelled.topics, seed=seed)
     kept = [n for n, topic in enumerate(topics) if labelled.categories[topic] is not None]
     scale = np.maximum(np.abs(weights[:, kept]).max(0), 1e-9) / 127
     small = np.rint(weights[:, kept] / scale).astype(np.int8)
@@ -89,6 +89,7 @@ def train(
         temperature,
         f"{name}-{digest}",
         sheet,
+        FORM,
     )
 
 
@@ -100,7 +101,7 @@ def hold_back(labelled: Labelled, *, folds: int = FOLDS, seed: int = 0) -> HeldB
     first = np.zeros(len(groups), bool)
     first[np.unique(groups, return_index=True)[1]] = True
     measured = np.array([labelled.categories[topic] is not None for topic in labelled.topics])
-    parts = word_and_letter_features(labelled.texts)
+    parts = features(labelled.texts, FORM)
     names = sorted(set(labelled.topics))
     kept = [name for name in names if labelled.categories[name] is not None]
     rows, margins = [], []
@@ -200,7 +201,7 @@ def adapt(
     sign = np.where(own, 0, -1).astype(np.float32)
     sign[np.arange(len(texts)), fits] = 1
     soft = np.full_like(sign, 1 / (2 * TAUGHT_COST))
-    rows = _rows(word_and_letter_features(texts), base.idf, len(texts))
+    rows = _rows(features(texts, base.form), base.idf, len(texts))
     # A tenant's labels are mostly of few categories: with the bias, every text would move towards those.
     _descend(weights, bias, sign, soft, rows, seed, bias_too=False)
     scale = np.maximum(np.abs(weights).max(0), 1e-9) / 127
@@ -216,6 +217,7 @@ def adapt(
         base.temperature,
         f"{name}-{digest}",
         sheet,
+        base.form,
     )
 
 
@@ -281,7 +283,7 @@ def alike(texts: pl.Series) -> NDArray[np.int64]:
 def _rows(
     parts: Sequence[Features], idf: NDArray[np.float32], count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Both parts side by side, text by text. A bucket may stand in both: it is added up."""
+    """All parts side by side, text by text. A bucket may stand in several: it is added up."""
     text = np.concatenate([part.text for part in parts])
     bucket = np.concatenate([part.bucket for part in parts])
     worth = np.concatenate([values(part, idf) for part in parts])
@@ -310,4 +312,6 @@ def _only(part: Features, rows: NDArray[np.int64]) -> Features:
     number = np.full(part.texts, -1)
     number[rows] = np.arange(len(rows))
     kept = number[part.text] >= 0
-    return Features(number[part.text][kept], part.bucket[kept], part.weight[kept], len(rows))
+    return Features(
+        number[part.text][kept], part.bucket[kept], part.weight[kept], len(rows), part.length
+    )

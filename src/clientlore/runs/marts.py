@@ -47,6 +47,8 @@ LOADED: Mapping[str, tuple[Table, tuple[str, ...]]] = {
             "tenant_id",
             "day",
             "event_id",
+            "story_id",
+            "story_similarity",
             "title",
             "publisher",
             "published_at",

@@ -153,8 +153,9 @@ def try_out(
         is_today=workspace.clock.now().date() == day,
         state=states.get(source.source_id, SourceState()),
     )
-    (outcome,) = asyncio.run(ask_all(RunContext(workspace), [ask]))
-    return outcome
+    found: list[SourceOutcome] = []
+    asyncio.run(ask_all(RunContext(workspace), [ask], found.append))
+    return found[0]
 
 
 def _as_if_named(provider: str, client: Client) -> Source:

@@ -19,8 +19,7 @@ from clientlore.errors import ClientloreError
 from clientlore.memory.derive import VERSION as MEMORY_VERSION
 from clientlore.memory.maintenance.connections import CONNECTIONS
 from clientlore.memory.maintenance.insights import INSIGHTS
-from clientlore.monitoring.events import EVENTS
-from clientlore.monitoring.normalise import NORMALISER
+from clientlore.monitoring.events import EVENTS, EVENTS_VERSION
 from clientlore.monitoring.raw import CRM_ACCOUNTS, CRM_ACTIVITIES, SEARCH_RESULTS
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.monitoring.rules import RULES_VERSION
@@ -68,7 +67,7 @@ STAGES: Mapping[str, Stage] = {
         Stage("core/config_snapshot", "1", work.config_snapshot, while_held=True),
         Stage(CRM_ACTIVITIES.key, "1", work.crm_activities, while_held=True),
         Stage(SEARCH_RESULTS.key, "1", work.search_results, while_held=True),
-        Stage(EVENTS.key, NORMALISER, work.events),
+        Stage(EVENTS.key, EVENTS_VERSION, work.events),
         Stage(RELEVANCE.key, f"{RULES_VERSION}-m1", judging.relevance, first=judging.days_to_judge),
         Stage(
             "core/memory_log",

@@ -48,6 +48,9 @@ def train_on(folder: Path) -> Trained | None:
         "accuracy": round(measured.accuracy.value, 4),
         "macro_f1": round(measured.macro_f1.value, 4),
         "calibration_error": round(measured.calibration_error, 4),
+        "reliability": [
+            [round(b.confidence, 4), round(b.right, 4), b.count] for b in measured.bins
+        ],
         "by_category": {name: round(f1, 4) for name, f1 in measured.by_category.items()},
     }
     return Trained(train(labelled, "posts", sheet, held=held), measured)

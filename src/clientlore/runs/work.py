@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from clientlore.control import clients, ledger, people, quarantine, snapshots, sources, tenants
+from clientlore.control import (
+    clients,
+    ledger,
+    people,
+    quarantine,
+    snapshots,
+    sources,
+    splits,
+    tenants,
+)
 from clientlore.control.model import Tenant
 from clientlore.control.snapshots import Snapshot
 from clientlore.delivery.alerts import queue_alerts
@@ -100,7 +109,9 @@ def events(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     """Folds what was collected into events; a mock row in a live tenant holds the tenant."""
     workspace = ctx.workspace
     snapshot = _snapshot(ctx, tenant, day)
-    folded = eventing.fold_day(workspace.lake, snapshot)
+    with workspace.control.read() as connection:
+        apart = splits.standing(connection, tenant.tenant_id)
+    folded = eventing.fold_day(workspace.lake, snapshot, apart)
     now = workspace.clock.now()
     with workspace.control.write() as connection:
         fresh = quarantine.put_rejects(

@@ -11,6 +11,7 @@ from clientlore.control.tables.audit import (
 from clientlore.control.tables.base import metadata
 from clientlore.control.tables.collection import (
     collections,
+    event_splits,
     quarantine,
     raw_batches,
     retentions,
@@ -68,6 +69,7 @@ __all__ = [
     "config_snapshots",
     "contacts",
     "email_logs",
+    "event_splits",
     "feedback",
     "fires",
     "forgettings",

@@ -103,6 +103,20 @@ retentions = sa.Table(
     sa.Column("removed_at", UtcDateTime, nullable=False),
 )
 
+event_splits = sa.Table(
+    "event_splits",
+    metadata,
+    tenant_column(primary_key=True),
+    sa.Column("item_id", Key, primary_key=True),
+    sa.Column("event_id", Key, nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("decided_by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    *times(),
+    one_of("state", "apart", "undone"),
+)
+
 reviews = sa.Table(
     "reviews",
     metadata,

@@ -14,9 +14,11 @@ from typing import Any, Literal, TypeVar
 
 from clientlore.clock import Clock, day_bounds
 from clientlore.errors import BadDataError, ProviderError
-from clientlore.providers.base import Ask, Fetched, Response, describe_request
+from clientlore.providers.base import Ask, Fetched, Provider, Response, describe_request
 from clientlore.providers.http import HttpResponse
+from clientlore.providers.kinds import Kind
 from clientlore.providers.search.api import Page
+from clientlore.settings import Settings
 
 What = Literal["accounts", "activities"]
 OVERLAP = timedelta(minutes=5)
@@ -24,6 +26,27 @@ OVERLAP = timedelta(minutes=5)
 FIRST_ACTIVITIES = timedelta(days=90)
 """How far back the first question for activities goes. Accounts and contacts are all asked for."""
 T = TypeVar("T")
+
+
+def kind_of(
+    make: Callable[[What, Settings, Clock], Provider], what: What, *, title: str, needs: str
+) -> Kind:
+    """The kind of source of a half of a CRM that is asked.
+
+    Args:
+        make: Makes its provider.
+        what: Which half.
+        title: The CRM's name for people.
+        needs: The variable without which it cannot be asked.
+    """
+    return Kind(
+        table=f"crm_{what}",
+        make=lambda settings, clock: make(what, settings, clock),
+        stand_in=f"mock_{what}",
+        title=title,
+        needs=(needs,),
+        incremental=True,
+    )
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 Its search gives at most 10,000 results of one question. So each page is a question of its own: what comes after the
 last id of the page before, in the order of ids. Pages so made do not shift when records change meanwhile. What is
-archived is in no search and is listed. Paths carry the version of the API (`2026-09`, or `v3` for the older ones).
+archived is in no search and is listed. Where only some companies are wanted, see `hubspot_only`. Paths carry the
+version of the API (`2026-09`, or `v3` for the older ones).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from clientlore.clock import Clock
@@ -33,14 +35,17 @@ from clientlore.providers.crm.asking import (
     address_of,
     changes_of,
     domain_of,
+    kind_of,
     needed,
     read_records,
     repeats,
     text_of,
     walk_all,
 )
+from clientlore.providers.crm.hubspot_only import MOST_GROUPS, Filter, Scope, heard
+from clientlore.providers.crm.wanted import only_of
 from clientlore.providers.http import Http, HttpResponse, Said
-from clientlore.providers.kinds import Kind
+from clientlore.providers.refusals import plain_line
 from clientlore.providers.search import api
 from clientlore.settings import Settings
 
@@ -111,9 +116,14 @@ class HubSpot:
         if self._what == "activities":
             walks = [self._changed(http, headers, "deals", changes)]
             return await walk_all(ask, self.name, self._clock, walks)
+        only = only_of(ask)
+        scope = Scope(only) if only is not None else None
         walks = [self._listed(http, headers, self._owners, {})]
+        if scope is not None:
+            walks = [heard(walks[0], scope.hear_owners), *self._of(scope, http, headers, changes)]
         for kind in ("companies", "contacts"):
-            walks.append(self._changed(http, headers, kind, changes))
+            if scope is None or (kind == "contacts" and changes.since is not None):
+                walks.append(self._changed(http, headers, kind, changes))
             if changes.since is not None:
                 # Of what was archived before the first question nothing is known.
                 path = f"{self._objects}/{kind}"
@@ -122,25 +132,77 @@ class HubSpot:
         return await walk_all(ask, self.name, self._clock, walks)
 
     def _changed(self, http: Http, headers: Mapping[str, str], kind: str, changes: Changes) -> Walk:
-        after = -1
+        filters = list(_filters(kind, changes))
+        return self._searched(http, headers, kind, lambda: [[filters]])
+
+    def _of(
+        self, scope: Scope, http: Http, headers: Mapping[str, str], changes: Changes
+    ) -> list[Walk]:
+        """The companies that are wanted, those that have changed and are not, and the contacts of the former."""
+        span = list(_filters("companies", changes))
+
+        def unwanted() -> list[list[list[Filter]]]:
+            groups = [[*span, *group] for group in scope.unwanted()]
+            return [
+                groups[start : start + MOST_GROUPS] for start in range(0, len(groups), MOST_GROUPS)
+            ]
+
+        wanted = self._searched(http, headers, "companies", lambda: [[[*span, *scope.wanted()]]])
+        walks = [heard(wanted, scope.hear_companies)]
+        if changes.since is not None and scope.only.may_end:
+            walks.append(self._searched(http, headers, "companies", unwanted, outside=True))
+        # A company may have come to be wanted whose contacts have not changed for years.
+        contacts = self._searched(
+            http, headers, "contacts", lambda: [[group] for group in scope.contacts()]
+        )
+        return [*walks, contacts]
+
+    def _searched(
+        self,
+        http: Http,
+        headers: Mapping[str, str],
+        kind: str,
+        searches: Callable[[], list[list[list[Filter]]]],
+        *,
+        outside: bool = False,
+    ) -> Walk:
+        """Searches one after the other, of groups of filters each; they are asked for when their turn comes.
+
+        Args:
+            http: Who asks.
+            headers: With the token.
+            kind: Of what.
+            searches: Tells the searches, since one may need what was found before it.
+            outside: Whether what is found is what is not wanted, of which the id is enough.
+        """
+        after, left = -1, []
 
         async def following(before: HttpResponse | None) -> api.Page | None:
-            nonlocal after
-            if before is not None:
+            nonlocal after, left
+            if before is None:
+                left = searches()
+            else:
                 ids = [_number(record) for record in api.records(before.body, "results")]
                 if len(ids) < PAGE:
-                    return None
-                if max(ids) <= after:
+                    left, after = left[1:], -1
+                elif max(ids) <= after:
                     raise repeats(_TITLE)
-                after = max(ids)
+                else:
+                    after = max(ids)
+            if not left:
+                return None
+            groups = [[*group, *_after(after)] for group in left[0]]
+            properties = [] if outside else PROPERTIES[kind]
             asked = {
-                "filterGroups": [{"filters": list(_filters(kind, changes, after))}],
+                "filterGroups": [{"filters": group} for group in groups],
                 "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-                "properties": [*PROPERTIES[kind], MODIFIED[kind]],
+                "properties": [*properties, MODIFIED[kind]],
                 "limit": PAGE,
             }
-            path = f"{self._objects}/{kind}/search"
-            return self._search.page(http, "POST", path, asked, headers=headers)
+            page = self._search.page(
+                http, "POST", f"{self._objects}/{kind}/search", asked, headers=headers
+            )
+            return replace(page, parameters={**asked, "outside": True}) if outside else page
 
         return following
 
@@ -165,14 +227,19 @@ class HubSpot:
 
     def parse(self, response: Response, ask_day: date) -> Parsed:  # noqa: ARG002 - what changed is asked for by day
         """See `Provider.parse`."""
-        path = urlsplit(str(json.loads(response.request)["url"])).path.split("/")
+        asked = json.loads(response.request)
+        path = urlsplit(str(asked["url"])).path.split("/")
         found = api.listed(api.read_json(response.body, _TITLE), "results", _TITLE, optional=False)
         if "owners" in path:
             read = read_records(found, fields=list, known=_OWNER, make=_owner)
             return Parsed(owners=read.things, rejects=read.rejects, drift=read.drift)
         kind = next(name for name in PROPERTIES if name in path)
         known = _RECORD | {f"properties.{name}" for name in (*PROPERTIES[kind], *_ALWAYS)}
-        read = read_records(found, fields=_fields, known=known, make=_MAKE[kind])
+        make = _MAKE[kind]
+        if asked.get("params", {}).get("outside"):
+            # To us, what is no longer wanted is gone.
+            make = lambda at, record: _company(at, {**record, "archived": True})  # noqa: E731
+        read = read_records(found, fields=_fields, known=known, make=make)
         return Parsed(
             accounts=read.things if kind == "companies" else (),
             contacts=read.things if kind == "contacts" else (),
@@ -182,7 +249,7 @@ class HubSpot:
         )
 
 
-def _filters(kind: str, changes: Changes, after: int) -> Iterator[dict[str, Any]]:
+def _filters(kind: str, changes: Changes) -> Iterator[Filter]:
     name = MODIFIED[kind]
     if changes.since is not None:
         yield {"propertyName": name, "operator": "GTE", "value": _epoch(changes.since)}
@@ -191,6 +258,9 @@ def _filters(kind: str, changes: Changes, after: int) -> Iterator[dict[str, Any]
     if kind == "deals" or (kind == "contacts" and changes.since is None):
         # A contact that has left its company is looked for as well, once there are any.
         yield {"propertyName": COMPANY_OF[kind], "operator": "HAS_PROPERTY"}
+
+
+def _after(after: int) -> Iterator[Filter]:
     if after >= 0:
         yield {"propertyName": "hs_object_id", "operator": "GT", "value": str(after)}
 
@@ -222,7 +292,7 @@ def _limits(said: Said) -> ProviderError | None:
         return PermanentError(
             f"HubSpot does not know what it was asked ({said.status})",
             "Check HUBSPOT_API_VERSION: versions end, and not every account has the newest.",
-            detail=api.plain_line(said.body),
+            detail=plain_line(said.body),
         )
     return None
 
@@ -301,18 +371,7 @@ def _deal(position: int, record: Mapping[str, Any]) -> Activity:
 _MAKE: Mapping[str, Any] = {"companies": _company, "contacts": _contact, "deals": _deal}
 
 
-def _kind(what: What) -> Kind:
-    def make(settings: Settings, clock: Clock) -> HubSpot:
-        return HubSpot(what, settings, clock)
-
-    return Kind(
-        table=f"crm_{what}",
-        make=make,
-        stand_in=f"mock_{what}",
-        title=_TITLE,
-        needs=("HUBSPOT_ACCESS_TOKEN",),
-        incremental=True,
-    )
-
-
-KINDS = {"hubspot_accounts": _kind("accounts"), "hubspot_activities": _kind("activities")}
+KINDS = {
+    f"hubspot_{what}": kind_of(HubSpot, what, title=_TITLE, needs="HUBSPOT_ACCESS_TOKEN")
+    for what in get_args(What)
+}

@@ -1,6 +1,7 @@
 """Salesforce: accounts with contacts and owners, tasks and events as activities, through simple-salesforce.
 
 What has changed is asked for by SystemModstamp, with deletions; more rows than a limit are fetched as a bulk job.
+Where only some accounts are wanted, of those that have changed and are not wanted (any more) the ids are asked for.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 from clientlore.clock import Clock
 from clientlore.control.model import Mode
@@ -24,6 +25,7 @@ from clientlore.providers.crm.asking import (
     address_of,
     changes_of,
     domain_of,
+    kind_of,
     needed,
     read_records,
     repeats,
@@ -31,8 +33,8 @@ from clientlore.providers.crm.asking import (
     walk_all,
 )
 from clientlore.providers.crm.salesforce_line import Line
+from clientlore.providers.crm.wanted import Only, only_of
 from clientlore.providers.http import Http, HttpResponse
-from clientlore.providers.kinds import Kind
 from clientlore.providers.search import api
 from clientlore.settings import Settings
 
@@ -56,33 +58,86 @@ OBJECTS: Mapping[What, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of one object."""
+    """What is asked of one object.
+
+    Attributes:
+        outside: Whether it is asked for what is not wanted, of which the ids are enough.
+    """
 
     name: str
     conditions: tuple[str, ...]
     deleted: bool
+    outside: bool = False
 
     def soql(self, *, ordered: bool) -> str:
         """As Salesforce reads it; a bulk job goes faster without an order."""
         where = f" WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
         order = " ORDER BY SystemModstamp, Id" if ordered else ""
-        return f"SELECT {', '.join(FIELDS[self.name])} FROM {self.name}{where}{order}"  # noqa: S608 - names of ours
+        fields = ("Id",) if self.outside else FIELDS[self.name]
+        return f"SELECT {', '.join(fields)} FROM {self.name}{where}{order}"  # noqa: S608 - names of ours
 
 
-def question_of(name: str, changes: Changes) -> Question:
-    """What is asked of an object: its changes with deletions, or all there is."""
+def question_of(
+    name: str, changes: Changes, only: Only | None = None, *, outside: bool = False
+) -> Question:
+    """What is asked of an object: its changes with deletions, or all there is.
+
+    Args:
+        name: The object.
+        changes: From when to when.
+        only: Which accounts are wanted, if not all.
+        outside: Whether what has changed and is not wanted is asked for instead.
+    """
     from simple_salesforce.format import format_soql
 
     conditions = []
+    is_activity = name in OBJECTS["activities"]
     if changes.since is not None:
-        conditions.append(format_soql("SystemModstamp >= {}", changes.since))
+        since = format_soql("SystemModstamp >= {}", changes.since)
+        if only is not None and name == "Contact" and changes.until is None and not outside:
+            # An account may have come to be wanted whose contacts have not changed for years.
+            since = format_soql(f"({since} OR Account.SystemModstamp >= {{}})", changes.since)
+        conditions.append(since)
     if changes.until is not None:
         conditions.append(format_soql("SystemModstamp < {}", changes.until))
-    is_activity = name in OBJECTS["activities"]
-    if is_activity or (name == "Contact" and changes.since is None):
+    if not outside and (is_activity or (name == "Contact" and changes.since is None)):
         # A contact that has left its account is looked for as well, once there are any.
         conditions.append("AccountId != null")
-    return Question(name, tuple(conditions), changes.since is not None and not is_activity)
+    if only is not None:
+        conditions += _unwanted(name, only) if outside else _wanted(name, only)
+    deleted = changes.since is not None and not is_activity
+    return Question(name, tuple(conditions), deleted, outside)
+
+
+def _wanted(name: str, only: Only) -> Iterator[str]:
+    """Conditions under which an object is of a wanted account; values are quoted, names of fields were checked."""
+    from simple_salesforce.format import format_soql
+
+    of_account = "" if name == "Account" else "Account."
+    if only.accounts:
+        own = "Id" if name == "Account" else "AccountId"
+        yield format_soql(f"{own} IN {{}}", only.accounts)
+    if only.owners:
+        yield format_soql(f"{of_account}Owner.Email IN {{}}", only.owners)
+    for field, value in only.where.items():
+        yield format_soql(f"{of_account}{field} = {{}}", value)
+
+
+def _unwanted(name: str, only: Only) -> Iterator[str]:
+    """The opposite. Whether something is not equal is true of what is empty in SOQL."""
+    from simple_salesforce.format import format_soql
+
+    of_account = "" if name == "Account" else "Account."
+    ends = [] if name == "Account" else ["AccountId = null"]
+    if only.accounts and name == "Account":
+        # No account gets another id: others were never wanted.
+        yield format_soql("Id IN {}", only.accounts)
+    elif only.accounts:
+        ends.append(format_soql("AccountId NOT IN {}", only.accounts))
+    if only.owners:
+        ends.append(format_soql(f"{of_account}Owner.Email NOT IN {{}}", only.owners))
+    ends += [format_soql(f"{of_account}{f} != {{}}", value) for f, value in only.where.items()]
+    yield f"({' OR '.join(ends)})"
 
 
 class SalesforceCrm:
@@ -100,7 +155,11 @@ class SalesforceCrm:
         """See `Provider.fetch`."""
         line = Line(self._settings, http)
         changes = changes_of(ask, self._what, self._clock.now())
-        questions = [question_of(name, changes) for name in OBJECTS[self._what]]
+        only = only_of(ask)
+        questions = [question_of(name, changes, only) for name in OBJECTS[self._what]]
+        if only is not None and changes.since is not None and self._what == "accounts":
+            names = OBJECTS["accounts"] if only.may_end else ("Contact",)
+            questions += [question_of(name, changes, only, outside=True) for name in names]
         walks = [self._walk(line, question) for question in questions]
         return await walk_all(ask, self.name, self._clock, walks)
 
@@ -141,14 +200,22 @@ class SalesforceCrm:
 
     def parse(self, response: Response, ask_day: date) -> Parsed:  # noqa: ARG002 - what changed is asked for by day
         """See `Provider.parse`."""
-        name = str(json.loads(response.request)["url"]).partition(":")[2]
+        asked = json.loads(response.request)
+        name = str(asked["url"]).partition(":")[2]
         if response.headers.get("content-type", "").startswith("text/csv"):
             found: Iterator[Any] = _csv_records(response.body)
         else:
             told = api.read_json(response.body, _TITLE)
             found = map(_flat, api.listed(told, "records", _TITLE, optional=False))
+        outside = bool(asked.get("params", {}).get("outside"))
         read = read_records(
-            found, fields=list, known=frozenset(FIELDS[name]) | {"OwnerId"}, make=_MAKE[name]
+            found,
+            fields=list,
+            known=frozenset(FIELDS[name]) | {"OwnerId"},
+            # To us, what is no longer wanted is gone.
+            make=(lambda at, record: _MAKE[name](at, {**record, "IsDeleted": True}))
+            if outside
+            else _MAKE[name],
         )
         return Parsed(
             accounts=read.things if name == "Account" else (),
@@ -189,6 +256,7 @@ def _page(
         "deleted": question.deleted,
         "page": number,
         "way": "bulk" if bulk else "query",
+        **({"outside": True} if question.outside else {}),
     }
     return api.Page("GET", f"salesforce:{question.name}", told, go)
 
@@ -292,18 +360,7 @@ _MAKE: Mapping[str, Any] = {
 }
 
 
-def _kind(what: What) -> Kind:
-    def make(settings: Settings, clock: Clock) -> SalesforceCrm:
-        return SalesforceCrm(what, settings, clock)
-
-    return Kind(
-        table=f"crm_{what}",
-        make=make,
-        stand_in=f"mock_{what}",
-        title=_TITLE,
-        needs=("SALESFORCE_CLIENT_ID",),
-        incremental=True,
-    )
-
-
-KINDS = {"salesforce_accounts": _kind("accounts"), "salesforce_activities": _kind("activities")}
+KINDS = {
+    f"salesforce_{what}": kind_of(SalesforceCrm, what, title=_TITLE, needs="SALESFORCE_CLIENT_ID")
+    for what in get_args(What)
+}

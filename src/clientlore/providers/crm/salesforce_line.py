@@ -27,7 +27,7 @@ from clientlore.ids import stable_id
 from clientlore.providers.crm.salesforce_login import TOKEN_PATH, Grant, Login, judge_login
 from clientlore.providers.http import Http, HttpResponse, Judge, Said
 from clientlore.providers.limits import Allowance
-from clientlore.providers.search.api import plain_line
+from clientlore.providers.refusals import plain_line
 from clientlore.settings import Settings
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from clientlore.errors import AuthenticationError, BadDataError, PermanentError, ProviderError
 from clientlore.providers.crm.token_store import Tokens, TokenStore, mark
 from clientlore.providers.http import HttpResponse, Said
-from clientlore.providers.search.api import plain_line
+from clientlore.providers.refusals import plain_line
 from clientlore.settings import Settings
 
 if TYPE_CHECKING:

@@ -7,14 +7,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from clientlore.clock import Clock
 from clientlore.errors import BadDataError, RetriableError
+from clientlore.ids import stable_id
 from clientlore.providers.llm.base import Answer, Question
 from clientlore.providers.llm.clients import openai_client
 from clientlore.providers.llm.faults import TimedOutError, by_status
 
 OWN_ADDRESS = "https://api.openai.com/v1"
+OWN_HOST = "api.openai.com"
 VARIABLE = "OPENAI_API_KEY"
 _REASONS = re.compile(r"gpt-(?:[5-9]|\d\d)")
 
@@ -29,6 +32,8 @@ class OpenAIModel:
         effort: How much it may reason before it answers. OpenAI's models since the fifth generation are told
             `none` if it is not given, since nothing else keeps within two seconds or takes a temperature; others
             are told nothing. A deployment with a name of its own needs it said.
+        cache_scope: Whose questions begin alike, such as a tenant: OpenAI, and nobody else, is told with each
+            question which scope and prompt it has, so that it goes where its beginning is in a cache.
     """
 
     provider = "openai"
@@ -44,11 +49,14 @@ class OpenAIModel:
         temperature: float | None = 0.1,
         timeout: float = 2.0,
         effort: str | None = None,
+        cache_scope: str | None = None,
     ) -> None:
         self.model = model
         self.max_tokens = max_tokens
         self._clock = clock
         self.client = openai_client(api_key, base_url or OWN_ADDRESS, timeout)
+        # Servers that speak the dialect may refuse a field that they do not know.
+        self._cache_scope = cache_scope if _is_own(base_url or OWN_ADDRESS) else None
         self._extra: dict[str, Any] = {}
         reasons = effort is not None or _REASONS.match(model) is not None
         effort = effort or ("none" if reasons else None)
@@ -73,6 +81,9 @@ class OpenAIModel:
 
     def request(self, question: Question) -> dict[str, Any]:
         """What is sent for a question."""
+        scope = self._cache_scope
+        # A hash: the key is no place for a tenant's name.
+        cached = {} if scope is None else {"prompt_cache_key": stable_id(scope, question.prompt)}
         return {
             "model": self.model,
             "messages": [
@@ -87,6 +98,7 @@ class OpenAIModel:
                     "strict": True,
                 },
             },
+            **cached,
             **self._extra,
         }
 
@@ -134,3 +146,9 @@ class OpenAIModel:
             raise BadDataError(
                 f"What {self.provider} sent is no answer of its API", "Check OPENAI_API_BASE."
             ) from None
+
+
+def _is_own(address: str) -> bool:
+    """Whether it is OpenAI's own server, the ones for data that stays in a region among them."""
+    host = urlsplit(address).hostname or ""
+    return host == OWN_HOST or host.endswith(f".{OWN_HOST}")

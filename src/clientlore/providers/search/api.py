@@ -29,6 +29,7 @@ from clientlore.names import without_legal_form
 from clientlore.providers.base import Ask, Fetched, Item, Parsed, Response, describe_request
 from clientlore.providers.http import Http, HttpResponse, Judge, Said
 from clientlore.providers.limits import Allowance
+from clientlore.providers.refusals import code_and_message
 
 OVERLAP = timedelta(days=1)
 """How far before what is known the next question begins: search engines find things late."""
@@ -120,7 +121,7 @@ class Door:
         told = self.judge(said) if self.judge is not None else None
         if told is not None or said.status < 400:
             return told
-        code, message = _said(said.body)
+        code, message = code_and_message(said.body)
         if self.key is not None:
             message = message.replace(self.key.get_secret_value(), "***")
         about = f"{said.status}: {message}" if message else str(said.status)
@@ -145,36 +146,6 @@ class Door:
                 detail=message,
             )
         return None
-
-
-def _said(body: bytes) -> tuple[str, str]:
-    """Code and message of a refusal, wherever providers put them; empty where there are none."""
-    try:
-        told = json.loads(body)
-    except ValueError:
-        return "", plain_line(body)
-    found = [told]
-    for name in ("error", "detail"):
-        inner = told.get(name) if isinstance(told, dict) else None
-        found += [inner] if isinstance(inner, dict) else []
-        if isinstance(inner, str):
-            return "", plain_line(inner)
-    inner_errors = found[-1].get("errors") if isinstance(found[-1], dict) else None
-    if isinstance(inner_errors, list):
-        found += [e for e in inner_errors if isinstance(e, dict)]
-    code = message = ""
-    for part in found:
-        if isinstance(part, dict):
-            code = str(part.get("reason") or part.get("code") or code)
-            text = part.get("message") or part.get("error") or part.get("detail")
-            message = text if isinstance(text, str) and not message else message
-    return code, plain_line(message)
-
-
-def plain_line(text: str | bytes) -> str:
-    """The beginning of what a server said, in one line."""
-    told = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return _SPACES.sub(" ", told).strip()[:200]
 
 
 def client_of(ask: Ask, title: str) -> Client:

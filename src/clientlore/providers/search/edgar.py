@@ -1,14 +1,14 @@
 """SEC EDGAR: what a listed company files. The items of an 8-K say in plain words what happened.
 
 Companies are asked for by CIK, which the tenant file gives or the SEC's own list of tickers. Feeds of EDGAR can stand
-under `feeds:` too (see `rss`).
+under `feeds:` too (see `rss`). Not here: filings of others that name a client (`edgar_full_text`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import zip_longest
 from typing import Any
@@ -89,21 +89,15 @@ class Edgar:
         self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
             WeakKeyDictionary()
         )
-        contact = settings.search.edgar_contact
-        self._headers = {"user-agent": contact or "", "accept-encoding": "gzip, deflate"}
-        self._contact = contact
-        self._data = _door(settings.search.edgar_data_base)
-        self._www = _door(settings.search.edgar_www_base)
+        self._contact = settings.search.edgar_contact
+        self._data = door(settings.search.edgar_data_base)
+        self._www = door(settings.search.edgar_www_base)
 
     async def fetch(self, ask: Ask, http: Http) -> Fetched:
         """See `Provider.fetch`."""
         client = api.client_of(ask, "SEC EDGAR")
-        if not self._contact:
-            raise AuthenticationError(
-                "SEC EDGAR needs the variable SEC_EDGAR_CONTACT, which is not set",
-                "Set it to who asks, as the SEC wants it: 'Example Ltd ann@example.com'.",
-            )
-        cik = await self._cik(client, http)
+        headers = headers_of(self._contact)
+        cik = await self._cik(client, http, headers)
         span = api.span_of(ask, self._clock.now())
         since = {"since": span.start.isoformat()}
         older: list[str] = []
@@ -121,7 +115,7 @@ class Edgar:
                 "GET",
                 f"{self._data.base}{path}",
                 {**since, "cik": cik, "name": client.name},
-                lambda: self._data.ask(http, "GET", path, headers=self._headers),
+                lambda: self._data.ask(http, "GET", path, headers=headers),
             )
 
         return await api.Asker(self.name, self._clock, knows_client=True).ask_pages(ask, span, page)
@@ -149,12 +143,14 @@ class Edgar:
             if form not in FORMS or at.isoformat() < asked["since"]:
                 return None
             accession = str(record["accessionNumber"])
+            items = str(record.get("items") or "").split(",")
+            described = str(record.get("primaryDocDescription") or "")
             folder = f"{int(cik)}/{accession.replace('-', '')}"
             return Item(
                 position=position,
                 origin_id=accession,
-                title=_title(name, str(record["form"]), str(record.get("items") or "")),
-                text=_text(str(record.get("items") or ""), form, record),
+                title=f"{name} files {record['form']}: {told_by(form, items)}",
+                text=f"{text_of(form, str(record['filingDate']), items)} {described}".rstrip(),
                 url=f"https://www.sec.gov/Archives/edgar/data/{folder}/{record['primaryDocument']}",
                 publisher="SEC EDGAR",
                 language="en",
@@ -170,7 +166,7 @@ class Edgar:
             make=make,
         )
 
-    async def _cik(self, client: Client, http: Http) -> str:
+    async def _cik(self, client: Client, http: Http, headers: Mapping[str, str]) -> str:
         """The company's CIK in ten digits.
 
         Raises:
@@ -182,7 +178,7 @@ class Edgar:
         lock = self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with lock:
             if self._ciks is None:
-                answer = await self._www.ask(http, "GET", _TICKERS, headers=self._headers)
+                answer = await self._www.ask(http, "GET", _TICKERS, headers=headers)
                 self._ciks = _ciks(answer.body)
         if ticker not in self._ciks:
             raise PermanentError(
@@ -192,7 +188,8 @@ class Edgar:
         return self._ciks[ticker]
 
 
-def _door(base: str) -> api.Door:
+def door(base: str) -> api.Door:
+    """The way to one of the SEC's servers; they count what is asked of all of them together."""
     return api.Door(
         title="SEC EDGAR",
         base=base,
@@ -203,6 +200,20 @@ def _door(base: str) -> api.Door:
         fix="the SEC wants 'Example Ltd ann@example.com'",
         judge=_too_fast,
     )
+
+
+def headers_of(contact: str | None) -> dict[str, str]:
+    """What the SEC wants to be told with each request.
+
+    Raises:
+        AuthenticationError: Nobody has said who asks.
+    """
+    if not contact:
+        raise AuthenticationError(
+            "SEC EDGAR needs the variable SEC_EDGAR_CONTACT, which is not set",
+            "Set it to who asks, as the SEC wants it: 'Example Ltd ann@example.com'.",
+        )
+    return {"user-agent": contact, "accept-encoding": "gzip, deflate"}
 
 
 def _too_fast(said: Said) -> ProviderError | None:
@@ -234,34 +245,34 @@ def _rows(columns: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
         yield dict(zip(columns, values, strict=True))
 
 
-def _told(items: str) -> list[str]:
-    """What an 8-K says, most telling first: 9.01 are its exhibits, and 7.01 and 8.01 say little."""
-    known = [item for item in items.split(",") if item in ITEMS]
+def told_by(form: str, items: Sequence[str]) -> str:
+    """What a filing says in a few words: by the items of an 8-K, else by its form."""
+    return "; ".join(ITEMS[item][1] for item in _telling(items)[:2]) or FORMS[form]
+
+
+def text_of(form: str, filed: str, items: Sequence[str]) -> str:
+    """What is known of a filing without opening it."""
+    told = [f"Item {item}: {ITEMS[item][1]}." for item in _telling(items)]
+    return " ".join([f"Form {form}, filed on {filed}.", *told])
+
+
+def _telling(items: Sequence[str]) -> list[str]:
+    """The items of an 8-K, most telling first: 9.01 are its exhibits, and 7.01 and 8.01 say little."""
+    known = [item for item in items if item in ITEMS]
     return sorted(known, key=lambda item: ITEMS[item][0] == "other")
 
 
-def _title(name: str, form: str, items: str) -> str:
-    told = [ITEMS[item][1] for item in _told(items)[:2]]
-    what = "; ".join(told) or FORMS[form.removesuffix("/A")]
-    return f"{name} files {form}: {what}"
-
-
-def _text(items: str, form: str, record: Mapping[str, Any]) -> str:
-    told = [f"Item {item}: {ITEMS[item][1]}." for item in _told(items)]
-    described = str(record.get("primaryDocDescription") or "")
-    return " ".join([f"Form {form}, filed on {record['filingDate']}.", *told, described]).strip()
-
-
+TERMS = Terms(
+    may_store_text=True,
+    shown_to="anyone",
+    page="https://www.sec.gov/privacy#dissemination",
+    note="public information; say who asks, and at most 10 requests a second",
+)
 KIND = Kind(
     table="search_results",
     make=Edgar,
     stand_in="mock_search",
     title="SEC EDGAR",
     needs=("SEC_EDGAR_CONTACT",),
-    terms=Terms(
-        may_store_text=True,
-        shown_to="anyone",
-        page="https://www.sec.gov/privacy#dissemination",
-        note="public information; say who asks, and at most 10 requests a second",
-    ),
+    terms=TERMS,
 )

@@ -15,6 +15,7 @@ from clientlore.errors import PermanentError, ProviderError, RetriableError
 from clientlore.providers.base import Ask, Fetched, Item, Parsed, Response
 from clientlore.providers.http import Http, HttpResponse, Said
 from clientlore.providers.kinds import Kind, Terms
+from clientlore.providers.refusals import plain_line
 from clientlore.providers.search import api
 from clientlore.providers.text import plain_text
 from clientlore.settings import Settings
@@ -118,7 +119,7 @@ def _words_in_place_of_json(said: Said) -> ProviderError | None:
     start = said.body[:300].lstrip()
     if said.status != 200 or not start or start.startswith((b"{", b"[")):
         return None
-    line = api.plain_line(start)
+    line = plain_line(start)
     if b"limit requests" in start.lower():
         return RetriableError(
             "GDELT asks for fewer requests", "It will be asked again.", retry_after=SECONDS_BETWEEN

@@ -13,6 +13,7 @@ from clientlore.errors import ProviderError, QuotaExhaustedError
 from clientlore.providers.base import Ask, Fetched, Item, Parsed, Response
 from clientlore.providers.http import Http, HttpResponse, Said
 from clientlore.providers.kinds import Kind, Terms
+from clientlore.providers.refusals import plain_line
 from clientlore.providers.search import api
 from clientlore.providers.text import plain_text
 from clientlore.settings import Settings
@@ -102,7 +103,7 @@ def _not_enough_credits(said: Said) -> ProviderError | None:
         return QuotaExhaustedError(
             "Serper says that the account has no credits left",
             "Buy credits at https://serper.dev/billing.",
-            detail=api.plain_line(said.body),
+            detail=plain_line(said.body),
         )
     return None
 

@@ -34,7 +34,7 @@ def routes(fake: Fake) -> Sequence[Route]:
     """Files of `www.sec.gov` and `data.sec.gov` below `/edgar`; `fake.state["edgar"]["recent"]` come without paging."""
 
     async def tickers(request: Request) -> Response:
-        if refusal := _refused(request):
+        if refusal := refused(request):
             return refusal
         return JSONResponse(
             {
@@ -44,7 +44,7 @@ def routes(fake: Fake) -> Sequence[Route]:
         )
 
     async def submissions(request: Request) -> Response:
-        if refusal := _refused(request):
+        if refusal := refused(request):
             return refusal
         name = request.path_params["name"]
         company = next((c for c in COMPANIES if name.startswith(f"CIK{c[0]:010d}")), None)
@@ -76,7 +76,7 @@ def routes(fake: Fake) -> Sequence[Route]:
         )
 
     async def atom(request: Request) -> Response:
-        if refusal := _refused(request):
+        if refusal := refused(request):
             return refusal
         cik = int(request.query_params.get("CIK", "0"))
         company = next((c for c in COMPANIES if c[0] == cik), COMPANIES[0])
@@ -98,7 +98,8 @@ def routes(fake: Fake) -> Sequence[Route]:
     ]
 
 
-def _refused(request: Request) -> Response | None:
+def refused(request: Request) -> Response | None:
+    """What somebody gets who does not say who asks."""
     if "@" in request.headers.get("user-agent", ""):
         return None
     said = "<h1>Your Request Originates from an Undeclared Automated Tool</h1>"

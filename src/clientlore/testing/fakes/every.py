@@ -20,6 +20,7 @@ SEARCH: Mapping[str, tuple[str, ...]] = {
     "gdelt": ("GDELT_API_BASE",),
     "hacker_news": ("HACKER_NEWS_API_BASE",),
     "edgar": ("SEC_EDGAR_DATA_BASE", "SEC_EDGAR_WWW_BASE"),
+    "edgar_full_text": ("SEC_EDGAR_SEARCH_BASE",),
     "google_news": ("GOOGLE_NEWS_BASE",),
     "google_search": ("GOOGLE_SEARCH_API_BASE", "GOOGLE_SEARCH_API_KEY"),
     "vertex_search": ("VERTEX_SEARCH_API_BASE", "VERTEX_SEARCH_API_KEY"),

@@ -33,7 +33,12 @@ _OPERATORS: Mapping[str, Callable[[int, int], bool]] = {
     "GTE": lambda told, value: told >= value,
     "GT": lambda told, value: told > value,
     "LT": lambda told, value: told < value,
-    "EQ": lambda told, value: told == value,
+}
+_OF_VALUES: Mapping[str, Callable[[str, Mapping[str, Any]], bool]] = {
+    "IN": lambda held, wanted: held in wanted["values"],
+    "NOT_IN": lambda held, wanted: held not in wanted["values"],
+    "EQ": lambda held, wanted: held == wanted["value"],
+    "NEQ": lambda held, wanted: held != wanted["value"],
 }
 
 
@@ -46,14 +51,15 @@ def routes(fake: Fake) -> Sequence[Route]:
         name, asked = request.path_params["name"], json.loads(await request.body())
         if name not in _KINDS or int(asked.get("limit", 10)) > 200:
             return _said(400, "VALIDATION_ERROR", "There was a problem with the request.")
-        filters = [f for group in asked.get("filterGroups", []) for f in group["filters"]]
-        if fake.state["hubspot"].get("repeat"):
-            filters = [f for f in filters if f["propertyName"] != "hs_object_id"]
+        groups = _groups(asked, repeat=bool(fake.state["hubspot"].get("repeat")))
+        if groups is None:
+            return _said(400, "VALIDATION_ERROR", "There was a problem with the request.")
         hidden = fake.state["hubspot"].get("hidden", ())
         found = [
             row
             for row in book_of(fake).all(_KINDS[name], deleted=False)
-            if row.number not in hidden and all(_passes(row, f) for f in filters)  # type: ignore[operator]
+            if row.number not in hidden  # type: ignore[operator]
+            and any(all(_passes(name, row, f) for f in group) for group in groups)
         ]
         start, size = int(asked.get("after", 0)), int(asked.get("limit", 10))
         if start + size > MOST:
@@ -168,13 +174,27 @@ def _record(name: str, row: Row) -> dict[str, Any]:
     return {**record, "archivedAt": _iso(row.modified)} if row.deleted else record
 
 
-def _passes(row: Row, wanted: Mapping[str, Any]) -> bool:
-    if wanted["operator"] == "HAS_PROPERTY":
-        return bool(row.told.get("account"))
+def _groups(asked: Mapping[str, Any], *, repeat: bool) -> list[list[dict[str, Any]]] | None:
+    """The groups of filters, one of which must hold; None where they are more than HubSpot takes."""
+    groups = [group["filters"] for group in asked.get("filterGroups", [])] or [[]]
+    if len(groups) > 5 or sum(map(len, groups)) > 25:
+        return None
+    if any(len(f.get("values", ())) > 100 for group in groups for f in group):
+        return None
+    return [[f for f in g if not (repeat and f["propertyName"] == "hs_object_id")] for g in groups]
+
+
+def _passes(name: str, row: Row, wanted: Mapping[str, Any]) -> bool:
+    operator: str = wanted["operator"]
+    held: str | None = _record(name, row)["properties"].get(wanted["propertyName"])
+    if operator in {"HAS_PROPERTY", "NOT_HAS_PROPERTY"}:
+        return (held is None) == (operator == "NOT_HAS_PROPERTY")
+    if operator in _OF_VALUES:
+        return held is not None and _OF_VALUES[operator](held, wanted)
     told = row.number
     if wanted["propertyName"].endswith("lastmodifieddate"):
         told = int(row.modified.timestamp() * 1000)
-    return _OPERATORS[wanted["operator"]](told, int(wanted["value"]))
+    return _OPERATORS[operator](told, int(wanted["value"]))
 
 
 def _shown(record: dict[str, Any], properties: Sequence[str]) -> dict[str, Any]:

@@ -20,13 +20,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import cast
+from typing import TypeVar, cast
 
 from clientlore.ids import slug, stable_id
 from clientlore.testing.fakes.serving import Fake
 
 KEY = "test-key"
 ENGINE = "0123456789abcdef0"
+T = TypeVar("T")
 CONTACT = "Example Advisors desk@advisors.example"
 _OUTLETS = (
     ("Meridian Wire", "meridian-wire.example"),
@@ -118,7 +119,7 @@ def _story(fake: Fake, name: str, second: int) -> Story:
     )
 
 
-def page(fake: Fake, part: str, found: Sequence[Story], offset: int, size: int) -> list[Story]:
+def page(fake: Fake, part: str, found: Sequence[T], offset: int, size: int) -> list[T]:
     """A page of stories, as unsteady as the part is told to be."""
     state = fake.state[part]
     if state.get("repeat"):

@@ -32,16 +32,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from clientlore.testing.fakes import news
+from clientlore.testing.fakes import news, soql
 from clientlore.testing.fakes.book import OWNERS, Row, book_of
 from clientlore.testing.fakes.serving import Fake
 
 CLIENT_ID = "3MVG9-fake-consumer-key"
 REFRESH = "test-refresh-1"
 INSTANCE = "https://advisors.my.salesforce.com"
-_SOQL = re.compile(
-    r"SELECT (?P<fields>.+?) FROM (?P<name>\w+)(?: WHERE (?P<where>.+?))?(?: ORDER BY .+)?$"
-)
+_SOQL = re.compile(r"SELECT (?P<fields>.+?) FROM (?P<name>\w+)(?P<rest> .+)?$", re.DOTALL)
 _PREFIX = {"Account": "001", "Contact": "003", "Task": "00T", "Event": "00U"}
 
 
@@ -285,21 +283,22 @@ def _job_of(fake: Fake, request: Request) -> _Cursor:
     return jobs[int(request.path_params["job"][3:15])]
 
 
-def _asked(fake: Fake, soql: str, *, deleted: bool) -> _Cursor | Response:
-    match = _SOQL.match(soql)
+def _asked(fake: Fake, query: str, *, deleted: bool) -> _Cursor | Response:
+    match = _SOQL.match(query)
     if match is None or match["name"] not in _PREFIX:
         return _wrong(400, "MALFORMED_QUERY", "unexpected token")
     name, fields = match["name"], match["fields"].split(", ")
-    conditions = [_condition(text) for text in (match["where"] or "").split(" AND ") if text]
-    if None in conditions:
-        return _wrong(400, "MALFORMED_QUERY", f"unexpected token in {match['where']}")
+    try:
+        passes = soql.conditions(match["rest"] or "")
+    except ValueError as error:
+        return _wrong(400, "MALFORMED_QUERY", str(error))
     kind = {"Account": "accounts", "Contact": "contacts"}.get(name, "activities")
     rows = [
         row
         for row in book_of(fake).all(kind)  # type: ignore[arg-type]
         if (deleted or not row.deleted)
         and (kind != "activities" or (row.told["type"] == "meeting") == (name == "Event"))
-        and all(passes(row) for passes in conditions if passes is not None)
+        and passes(_reader(fake, name, row))
     ]
     rows.sort(key=lambda row: (row.modified, row.number))
     records = [_record(name, row) for row in rows]
@@ -311,14 +310,16 @@ def _asked(fake: Fake, soql: str, *, deleted: bool) -> _Cursor | Response:
     return _Cursor(name, fields, shown)
 
 
-def _condition(text: str) -> Callable[[Row], bool] | None:
-    if text == "AccountId != null":
-        return lambda row: row.told.get("account") is not None
-    match = re.match(r"SystemModstamp (>=|<) (\S+)$", text)
-    if match is None:
-        return None
-    at = datetime.fromisoformat(match[2])
-    return (lambda row: row.modified >= at) if match[1] == ">=" else (lambda row: row.modified < at)
+def _reader(fake: Fake, name: str, row: Row) -> soql.Get:
+    """Gives fields of a record, and of its account where it is asked for `Account.…`."""
+    record = _record(name, row)
+    account = book_of(fake).rows["accounts"].get(row.told.get("account") or 0)
+    above = _record("Account", account) if account is not None else {}
+    return lambda path: (
+        above.get(path.removeprefix("Account."))
+        if path.startswith("Account.")
+        else record.get(path)
+    )
 
 
 def _id(name: str, number: int) -> str:
