@@ -76,8 +76,11 @@ def texts_in(folder: Path) -> list[Text]:
     data, labels = (folder / FOLDER / f"memory_extraction.{n}.jsonl" for n in ("dataset", "labels"))
     if not (data.is_file() and labels.is_file()):
         return []
-    by_id = {row["id"]: row["memories"] for row in map(json.loads, labels.open(encoding="utf-8"))}
-    rows = map(json.loads, data.open(encoding="utf-8"))
+    rows, told = (
+        [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+        for path in (data, labels)
+    )
+    by_id = {row["id"]: row["memories"] for row in told}
     return [
         Text(
             int(row["id"].rsplit("_", 1)[1]),
