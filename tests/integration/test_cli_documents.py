@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from clientlore.memory.bulk import prepare
+from clientlore.memory.service import MemoryService
+from clientlore.memory.store import MemoryStore
 from clientlore.settings import load_settings
 from clientlore.workspace import Workspace
 from tests.support.typed import Commands
@@ -75,3 +77,19 @@ def test_the_inbox_is_taken_by_hand_at_once(typed: Typed, tmp_path: Path) -> Non
     assert told(typed, "inbox")["added"] == 1
     assert "acme" in typed("inbox", "--tenant", "acme")
     assert told(typed, "list")["total"] == 1
+
+
+def test_what_documents_say_is_remembered_at_its_place_and_tier_and_known_when_told_again(
+    typed: Typed,
+) -> None:
+    Path("note.txt").write_text("Nice day. The CFO of Harbor is Jane Doe.")
+    add = ("add", "note.txt", "--owner", "harbor", "--security", "secret", "--extract")
+    assert "1 added" in typed(*add)
+    assert "1 known" in typed(*add)
+    with Workspace.open(load_settings()) as workspace:
+        held = MemoryService(workspace, "acme").state(owner="harbor").filter(kind="fact")
+        (row,) = held.to_dicts()
+        found = MemoryStore(workspace).search("acme", "CFO of Harbor", clearance="general").hits
+    assert row["text"] == "The CFO of Harbor is Jane Doe."
+    assert any(source.endswith("#0@10-40") for source in row["sources"])
+    assert found == ()

@@ -157,3 +157,16 @@ def test_a_search_is_narrowed_by_everything_that_the_library_knows_and_explained
     typed("search", "plants", "--where", "desk", code=2)
     typed("search", "plants", "--since", "yesterdaily", code=2)
     typed("search", "plants", "--mode", "vector", code=1)
+
+
+def test_what_texts_say_is_written_out_and_not_remembered(home: Path, tmp_path: Path) -> None:
+    lines = [{"id": 7, "text": "Hello. Ann prefers tea."}, {"id": "b", "text": ""}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    typed("memory", "extract", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out.jsonl"))
+    told = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    (memory,) = told[0]["memories"]
+    assert (memory["kind"], memory["start"], memory["end"]) == ("preference", 7, 23)
+    assert told[1] == {"id": "b", "memories": []}
+    again = typed("memory", "extract", str(tmp_path / "in.jsonl"), "--tenant", "t1", "--out", "-")
+    assert again.splitlines() == (tmp_path / "out.jsonl").read_text().splitlines()
+    assert answer("memory", "list") == []

@@ -65,3 +65,26 @@ def test_a_folder_without_a_set_and_a_set_that_cannot_be_read_are_said(tmp_path:
     (tmp_path / "locomo_x.json").write_text('[{"qa": []}]')
     with pytest.raises(BadDataError, match="cannot be read"):
         measure(tmp_path)
+
+
+def test_extraction_is_measured_on_texts_that_nothing_was_learned_from(tmp_path: Path) -> None:
+    notes = {
+        1: ("Ann prefers tea. It rained.", [("preference", "Ann prefers tea")]),
+        5: ("We decided to leave.", [("decision", "Decided to leave")]),
+        2: ("Bo prefers milk. Sun and rain.", [("preference", "Bo prefers milk")]),
+        3: ("Promised to call Bo. It snowed.", [("commitment", "Will call Bo")]),
+    }
+    folder = tmp_path / "memory_extraction_mit"
+    folder.mkdir()
+    for name, said in (
+        ("dataset", lambda text, _: {"text": text}),
+        ("labels", lambda _, told: {"memories": [{"type": k, "content": c} for k, c in told]}),
+    ):
+        lines = [json.dumps({"id": f"mem_{n:03}", **said(*note)}) for n, note in notes.items()]
+        (folder / f"memory_extraction.{name}.jsonl").write_text("\n".join(lines))
+    found = {one.figure: one for one in measure(tmp_path, draws=20)}
+    labels = found["label accuracy, against majority"]
+    assert (labels.value, labels.questions) == (1.0, 2)
+    # Every sentence: two of four are right, and two were there.
+    assert found["F1, against every sentence"].plain == pytest.approx(2 * 2 / (4 + 2))
+    assert found["F1, against every sentence"].value == 1.0

@@ -45,6 +45,9 @@ def document() -> None:
 @click.option("--date", type=_instant, help="When they are from, in UTC if no zone is given.")
 @click.option("--metadata", help="A JSON object that is kept with each.")
 @click.option("--security", help="general, confidential, secret or ultra_secret.")
+@click.option(
+    "--extract", is_flag=True, help="Remember what they say, too; each memory cites its place."
+)
 @tenant_option
 @json_option
 def document_add(
@@ -55,6 +58,7 @@ def document_add(
     date: Any,
     metadata: str | None,
     security: str | None,
+    extract: bool,
     tenant: str | None,
     as_json: bool,
 ) -> None:
@@ -90,7 +94,9 @@ def document_add(
         except BadDataError as error:
             done.append(Added(owner, path.name, "failed", error=str(error)))
     with opened() as workspace:
-        done += _documents(workspace, tenant).add_documents(given)
+        documents = _documents(workspace, tenant)
+        done += documents.add_documents(given)
+        said = _remembered(workspace, documents, done) if extract else None
     if as_json:
         say_json([asdict(one) for one in done])
     else:
@@ -99,6 +105,10 @@ def document_add(
             for d in done
         ]  # fmt: skip
         say_table("", ["id at origin", "outcome", "document", "passages", "ms", "error"], rows)
+    if said is not None:
+        counts = ", ".join(f"{count} {name}" for name, count in said.outcomes.items()) or "none"
+        left = f"; the rules read {said.left_to_rules} of them" if said.left_to_rules else ""
+        click.echo(f"Memories from {said.texts} passages: {counts}{left}", err=True)
     if any(one.error for one in done):
         sys.exit(1 if all(one.error for one in done) else 3)
 
@@ -266,6 +276,13 @@ def _documents(workspace: Any, tenant: str | None) -> Any:
 
     actor = audit_of(workspace, "documents").actor
     return Documents(workspace, one_tenant(workspace, tenant).tenant_id, actor)
+
+
+def _remembered(workspace: Any, documents: Any, done: Any) -> Any:
+    from clientlore.memory.extracting.remembering import remember_documents
+
+    kept = [one.document_id for one in done if one.document_id is not None]
+    return remember_documents(workspace, documents.tenant_id, kept, documents.actor)
 
 
 def _pairs(where: tuple[str, ...]) -> dict[str, str]:

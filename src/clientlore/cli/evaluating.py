@@ -55,9 +55,9 @@ def stories(data: Path | None, as_json: bool) -> None:
 @data_option
 @json_option
 def memory(data: Path | None, as_json: bool) -> None:
-    """How well memory is searched, beside plain stemmed BM25: on LoCoMo and Cranfield.
+    """How well memory is searched, beside plain stemmed BM25: on LoCoMo and Cranfield; and how well it is filled.
 
-    Each figure has its 95 % interval, and that of the difference to plain BM25, paired by question.
+    Each figure has its 95 % interval, and that of the difference to the baseline, paired by question or text.
     """
     from clientlore.evaluation.memory import measure
     from clientlore.evaluation.sets import folder, part
@@ -68,7 +68,7 @@ def memory(data: Path | None, as_json: bool) -> None:
         return
     say_table(
         "",
-        ["set", "figure", "value", "95 %", "plain BM25", "better by (95 %)", "questions"],
+        ["set", "figure", "value", "95 %", "baseline", "better by (95 %)", "questions"],
         [
             [
                 one.corpus,

@@ -112,5 +112,45 @@ def memory_query(source: TextIO, tenant: str, limit: int, mode: Any, out: str) -
         write_bytes(Path(out), written.encode())
 
 
+@memory.command("extract")
+@click.argument("source", metavar="IN", type=click.File("r", encoding="utf-8-sig"))
+@click.option("--tenant", metavar="ID", help="Whose model and budget; by rules if not given.")
+@click.option("--out", required=True, metavar="OUT", help="The answers; - is standard output.")
+def memory_extract(source: TextIO, tenant: str | None, out: str) -> None:
+    """Find what the texts of a file say, and remember nothing; - is standard input.
+
+    Each line is a JSON object: id, text and if known owner. Each line of the answer has the id and memories: kind,
+    text, the place in the text (start, end), confidence and method. The tenant file says who finds them.
+    """
+    from clientlore.json_lines import read_lines
+    from clientlore.memory.extracting import RulesExtractor
+    from clientlore.memory.extracting.remembering import TextLine, answers
+    from clientlore.storage.files import write_bytes
+
+    lines = read_lines(source, TextLine, Path(source.name).name)
+    found = list(answers(RulesExtractor(), lines)) if tenant is None else _by_tenant(tenant, lines)
+    written = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found)
+    if out == "-":
+        click.echo(written, nl=False)
+    else:
+        write_bytes(Path(out), written.encode())
+
+
+def _by_tenant(tenant: str, lines: Any) -> list[dict[str, Any]]:
+    from clientlore.cli.common import one_tenant
+    from clientlore.memory.extracting import RulesExtractor
+    from clientlore.memory.extracting.asking import ModelExtractor
+    from clientlore.memory.extracting.choosing import extractor_for
+    from clientlore.memory.extracting.remembering import answers
+
+    with opened() as workspace:
+        extractor = extractor_for(workspace, one_tenant(workspace, tenant)) or RulesExtractor()
+        try:
+            return list(answers(extractor, lines))
+        finally:
+            if isinstance(extractor, ModelExtractor):
+                extractor.model.close()
+
+
 for _command in MEMORY_COMMANDS:
     memory.add_command(_command)

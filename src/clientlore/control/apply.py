@@ -112,6 +112,7 @@ def _tenant(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
         "quiet_after_days": wanted.quiet_after_days,
         "alert_email": wanted.alert_email,
         **({"search": [entry.model_dump() for entry in wanted.search]} if wanted.search else {}),
+        **({} if wanted.extraction == "rules" else {"extraction": wanted.extraction}),
         **wanted.judge.settings(),
         **wanted.embeddings.settings(),
     }

@@ -29,6 +29,7 @@ DEFAULT_SETTINGS: Mapping[str, Any] = {
     "max_age_days": None,
     "mail_horizon_days": 31,
     "judge": None,
+    "extraction": "rules",
 }
 
 

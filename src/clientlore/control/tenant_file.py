@@ -55,6 +55,8 @@ class TenantFile(Strict):
         search: Providers that are asked about each client.
         crm: A CRM, asked or as files.
         judge: Who judges relevance.
+        extraction: Who finds what notes and documents say: `rules`, the model of `judge` on its budget, or nobody
+            (`none`).
         embeddings: What search by meaning may cost.
         schedules: When to look for news.
     """
@@ -74,6 +76,7 @@ class TenantFile(Strict):
     search: tuple[SearchEntry, ...] = ()
     crm: CrmEntry | None = None
     judge: JudgeEntry = JudgeEntry()
+    extraction: Literal["rules", "judge", "none"] = "rules"
     embeddings: EmbeddingsEntry = EmbeddingsEntry()
     schedules: tuple[ScheduleEntry, ...] = ()
 

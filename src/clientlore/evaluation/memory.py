@@ -1,7 +1,8 @@
-"""How well memory is searched, on public sets with known answers, beside plain stemmed BM25 on the same questions.
+"""How well memory is searched and filled, on public sets with known answers, beside a baseline on the same questions.
 
 The sets are read from a folder and are no part of the product: LoCoMo (conversations, each turn a memory; questions
-with the turns that answer them) and Cranfield (abstracts, queries, judgements). Search is without any model.
+with the turns that answer them) and Cranfield (abstracts, queries, judgements), beside plain stemmed BM25; and texts
+with the memories that people found in them (`extraction`). Everything is without any model.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from clientlore.errors import BadDataError, NotFoundError
+from clientlore.evaluation import extraction
+from clientlore.evaluation.extraction import Beside
 from clientlore.evaluation.figures import Estimate, with_interval
 from clientlore.memory import ranking
 from clientlore.memory.scope import Scope, make_scope
@@ -28,6 +31,7 @@ DRAWS = 2_000
 _ADVERSARIAL = 5
 _WIDE = 1_000
 Floats = NDArray[np.float64]
+Read = TypeVar("Read")
 _TIME = pl.Datetime("us", "UTC")
 _NOWHEN = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -51,9 +55,10 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure with its 95 % interval, beside that of plain stemmed BM25.
+    """A figure with its 95 % interval, beside that of a baseline: plain stemmed BM25 for searches.
 
     Attributes:
+        plain: What the baseline reaches.
         better_low: Lower end of the interval of the difference, paired by question; above 0, search is better.
     """
 
@@ -72,7 +77,7 @@ def measure(folder: Path, *, draws: int = DRAWS, seed: int = 0) -> list[Measured
     """Every figure of every set in the folder.
 
     Args:
-        folder: Holds `locomo*.json`, or `cran.all.1400` with `cran*.qry` and `cranqrel*`.
+        folder: Holds `locomo*.json`, `cran.all.1400` with `cran*.qry` and `cranqrel*`, or `memory_extraction_mit/`.
         draws: Of the bootstrap over questions.
         seed: Of the draws.
 
@@ -99,12 +104,30 @@ def measure(folder: Path, *, draws: int = DRAWS, seed: int = 0) -> list[Measured
             draws,
             seed,
         )
+    texts = _read(extraction.texts_in, folder)
+    found += [_beside(one, draws, seed) for one in extraction.compared(texts)]
     if not found:
         raise NotFoundError(
             f"There is no labelled set of memory in {folder}",
-            "Put locomo*.json there, or cran.all.1400 with cran*.qry and cranqrel*.",
+            "Put locomo*.json there, cran.all.1400 with cran*.qry and cranqrel*, or memory_extraction_mit/.",
         )
     return found
+
+
+def _beside(one: Beside, draws: int, seed: int) -> Measured:
+    """A figure that is a ratio of sums over texts; the texts are drawn."""
+    count = len(one.own)
+    own, better = (
+        with_interval(figure, count, draws=draws, seed=seed)
+        for figure in (
+            lambda at: one.value(one.own, at),
+            lambda at: one.value(one.own, at) - one.value(one.other, at),
+        )
+    )
+    plain = one.value(one.other, np.arange(count))
+    return Measured(
+        extraction.FOLDER, one.figure, own.value, own.low, own.high, plain, better.low, better.high, count
+    )  # fmt: skip
 
 
 def _told(
@@ -171,7 +194,7 @@ def _abstracts(corpus: Corpus, *, plain: bool = False) -> Floats:
     return np.array(told, dtype=np.float64)
 
 
-def _read(reader: Callable[[Path], list[Corpus]], folder: Path) -> list[Corpus]:
+def _read(reader: Callable[[Path], list[Read]], folder: Path) -> list[Read]:
     try:
         return reader(folder)
     except (OSError, KeyError, IndexError, ValueError, TypeError) as error:

@@ -75,7 +75,7 @@ def arrive(
         statements: What was told, checked.
         facts: The fact of each, or None.
     """
-    there = _there(before)
+    there = there_of(before)
     by_lookup: dict[str, list[tuple[Statement, Fact | None]]] = {}
     for statement, fact in zip(statements, facts, strict=True):
         lookup = lookup_of(tenant_id, statement, fact)
@@ -101,7 +101,7 @@ def mend(tenant_id: str, before: pl.DataFrame, at: datetime, actor: str) -> tupl
         at: When it is done.
         actor: By whom.
     """
-    there = _there(before)
+    there = there_of(before)
     made = Made({}, {}, [], dict(before.group_by("memory_id").len().iter_rows()))
     for lookup, seen in sorted(there.observed.items()):
         if all(s.value for s in seen):
@@ -110,7 +110,7 @@ def mend(tenant_id: str, before: pl.DataFrame, at: datetime, actor: str) -> tupl
 
 
 @dataclass(frozen=True)
-class _There:
+class There:
     """What the log says about some lookups.
 
     Attributes:
@@ -124,7 +124,8 @@ class _There:
     origins: Mapping[str, tuple[str, datetime | None]]
 
 
-def _there(before: pl.DataFrame) -> _There:
+def there_of(before: pl.DataFrame) -> There:
+    """What the log of some memories says about their lookups; columns of `log.OPERATIONS`."""
     state = fold(before)
     living = {row["memory_id"]: row for row in alive(state).iter_rows(named=True)}
     folded = dict(state.select("memory_id", "folded_into").drop_nulls().iter_rows())
@@ -153,7 +154,7 @@ def _there(before: pl.DataFrame) -> _There:
             row,
         )
         observed.setdefault(row["lookup"], []).append(seen)
-    return _There(living, observed, origins)
+    return There(living, observed, origins)
 
 
 def _standing_for(
@@ -167,7 +168,7 @@ def _standing_for(
     return memory_id if memory_id in living else None
 
 
-def _known(there: _There, statement: Statement, made: Made) -> bool:
+def _known(there: There, statement: Statement, made: Made) -> bool:
     """Whether an origin has told this before; what was taken back since may be told again later."""
     if statement.origin in made.outcomes:
         return True

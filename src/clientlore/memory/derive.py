@@ -24,12 +24,16 @@ from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.storage.lake import Lake
 
 ACTOR = "asset:core/memory_log"
-VERSION = "m1"
+VERSION = "m2"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A memory that the sources of a day call for."""
+    """A memory that the sources of a day call for.
+
+    Attributes:
+        lookup: What it is about, hashed, where another source may say the same or otherwise (`settling`).
+    """
 
     owner_id: str
     kind: str
@@ -40,6 +44,7 @@ class Wanted:
     attributes: Mapping[str, Any]
     sources: tuple[str, ...]
     reason: str
+    lookup: str | None = None
 
 
 def wanted_of_day(lake: Lake, snapshot: Snapshot) -> list[Wanted]:
@@ -106,6 +111,7 @@ def operations_for(
                 valid_from=want.valid_from,
                 attributes=want.attributes,
                 sources=want.sources,
+                lookup=want.lookup,
             )
         )
     for memory_id in sorted(living - set(by_id)):

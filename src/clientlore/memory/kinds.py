@@ -15,6 +15,8 @@ HALF_LIFE_DAYS: Mapping[str, float] = {
     "relationship": 365.0,
     "procedure": 365.0,
     "goal": 90.0,
+    "decision": 180.0,
+    "opinion": 90.0,
     "task": 30.0,
     "context": 30.0,
     "event": 60.0,

@@ -24,6 +24,7 @@ from clientlore.memory.arrival import Arrived
 from clientlore.memory.facts import Fact
 from clientlore.memory.fold import alive, fold, holding, undone
 from clientlore.memory.log import Operation
+from clientlore.memory.settling import related
 from clientlore.memory.standing import Standing
 from clientlore.memory.statements import Statement, lookup_of
 from clientlore.workspace import Workspace
@@ -201,7 +202,7 @@ class MemoryService:
     def _mend(self, connection: Connection, before: pl.DataFrame, actor: str) -> None:
         lookups = set(before["lookup"].drop_nulls())
         if lookups:
-            again = self._about(connection, lookups)
+            again = related(connection, self.tenant_id, lookups)
             now = self.workspace.clock.now()
             log.append(connection, arrival.mend(self.tenant_id, again, now, actor), now)
 
@@ -213,21 +214,11 @@ class MemoryService:
             known = _facts_known(connection, self.tenant_id, unclear)
             facts = arrival.facts_in(statements, known, names)
         lookups = {lookup_of(self.tenant_id, s, f) for s, f in zip(statements, facts, strict=True)}
-        before = self._about(connection, lookups)
+        before = related(connection, self.tenant_id, lookups)
         stated = [
             s if f is None else replace(s, fact=f) for s, f in zip(statements, facts, strict=True)
         ]
         return arrival.arrive(self.tenant_id, before, stated, facts)
-
-    def _about(self, connection: Connection, lookups: Collection[str]) -> pl.DataFrame:
-        """The log of the memories with some lookups, and of those into which they were folded."""
-        wanted = log.about(connection, self.tenant_id, lookups)
-        while True:
-            found = log.read(connection, self.tenant_id, memory_ids=wanted)
-            into = set(fold(found)["folded_into"].drop_nulls()) - wanted
-            if not into:
-                return found
-            wanted |= into
 
     def _alone(self, connection: Connection) -> None:
         """Whoever appends reads first what it decides on: nobody else appends to this tenant meanwhile."""

@@ -16,8 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, ConfigDict, Field
 
 from clientlore.control.budgets import Budget, Reservation, Spent
 from clientlore.control.judgements import Judgement
@@ -28,6 +27,7 @@ from clientlore.providers.llm.faults import TimedOutError
 from clientlore.providers.llm.guarding import fenced
 from clientlore.providers.llm.pacing import Pace
 from clientlore.providers.llm.prices import Price
+from clientlore.providers.llm.reading import Numbered, read_items, schema_of
 from clientlore.taxonomy import CATEGORY_NAMES
 
 PROMPT = "relevance-1"
@@ -52,10 +52,10 @@ class Prompt:
 
 
 @cache
-def system_prompt() -> str:
-    """What every call begins with."""
+def system_prompt(name: str = PROMPT) -> str:
+    """What every call with a prompt begins with."""
     folder = Path(next(iter(prompts.__path__)))
-    return (folder / f"{PROMPT}.md").read_text(encoding="utf-8").strip()
+    return (folder / f"{name}.md").read_text(encoding="utf-8").strip()
 
 
 def shipped_prompt() -> Prompt:
@@ -63,12 +63,9 @@ def shipped_prompt() -> Prompt:
     return Prompt(PROMPT, system_prompt())
 
 
-class ItemAnswer(BaseModel):
+class ItemAnswer(Numbered):
     """What a model must say about an item."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    n: int
     score: _Part
     category: Literal[CATEGORY_NAMES]  # type: ignore[valid-type]
     confidence: _Part
@@ -95,6 +92,19 @@ class Asked:
 
     key: str
     material: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is asked about items.
+
+    Attributes:
+        question: The question about some items, with a prompt.
+        read: The usable parts of an answer by number, from 1, and what is wrong with the others.
+    """
+
+    question: Callable[[Sequence[Asked], Prompt], Question]
+    read: Callable[[Answer, Sequence[Asked]], tuple[Mapping[int, Numbered], str]]
 
 
 @dataclass
@@ -140,6 +150,7 @@ class Asker:
     concurrency: int = 4
     sleep: Callable[[float], object] = time.sleep
     prompt: Prompt = field(default_factory=shipped_prompt)
+    form: Form = field(default_factory=lambda: JUDGING)
 
     def __post_init__(self) -> None:
         self._tally = Tally()
@@ -160,7 +171,7 @@ class Asker:
                 if self._is_broken():
                     self._fail([i for b in batches[place:] for i in b], tally.trouble)
                     break
-                question = question_of(batch, self.prompt)
+                question = self.form.question(batch, self.prompt)
                 # Here and not in the thread: the oldest get what room there is.
                 room = self.budget.reserve(self.estimate(question))
                 if room is None:
@@ -193,7 +204,7 @@ class Asker:
                 if not left:
                     return
                 items = left
-                question = question_of(items, self.prompt)
+                question = self.form.question(items, self.prompt)
             again = self.budget.reserve(self.estimate(question))
             if again is None:
                 with self._lock:
@@ -212,7 +223,7 @@ class Asker:
         last: bool,
     ) -> list[Asked]:
         """Keeps what was said of the items; returns those that must be asked about again."""
-        said, why = read_answer(answer, len(items))
+        said, why = self.form.read(answer, items)
         done, left = [], []
         for number, item in enumerate(items, start=1):
             values = said.get(number)
@@ -328,50 +339,14 @@ def read_answer(answer: Answer, count: int) -> tuple[dict[int, ItemAnswer], str]
         answer: As it came.
         count: How many items were asked about.
     """
-    if answer.ended == "refused":
-        return {}, "it refused to answer"
-    if answer.ended == "cut":
-        return {}, "its answer was cut off"
-    try:
-        content = from_json(answer.text)
-    except ValueError:
-        return {}, "it answered in prose"
-    parts = content.get("items") if isinstance(content, dict) else None
-    if not isinstance(parts, list):
-        return {}, "its answer has no items"
-    found: dict[int, ItemAnswer] = {}
-    twice: set[int] = set()
-    why = "it left the item out"
-    for part in parts:
-        try:
-            told = ItemAnswer.model_validate(part)
-        except ValidationError as error:
-            named = error.errors(include_input=False, include_url=False)[0]["loc"]
-            # A field that we did not ask for may have any name, and this is read by people.
-            known = [str(part) for part in named[:1] if part in ItemAnswer.model_fields]
-            why = f"its {known[0] if known else 'item'} cannot be used"
-            continue
-        if told.n in found:
-            twice.add(told.n)
-        found[told.n] = told
-    usable = {n: told for n, told in found.items() if 1 <= n <= count and n not in twice}
-    return usable, "it judged the item twice" if twice else why
+    return read_items(answer, count, ItemAnswer)
 
 
 @cache
 def answer_schema() -> Mapping[str, Any]:
-    """The JSON schema of an answer. Ranges are left out: vendors refuse them, and we check them anyway."""
+    """The JSON schema of an answer."""
+    return schema_of(Answers)
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            dropped = {"title", "description", "minimum", "maximum"}
-            if "properties" in value:
-                value = {**value, "additionalProperties": False}
-            return {
-                k: {n: plain(p) for n, p in v.items()} if k == "properties" else plain(v)
-                for k, v in value.items()
-                if k not in dropped
-            }
-        return [plain(part) for part in value] if isinstance(value, list) else value
 
-    return plain(Answers.model_json_schema())  # type: ignore[no-any-return]
+JUDGING: Form = Form(question_of, lambda answer, items: read_answer(answer, len(items)))
+"""Whether items matter."""

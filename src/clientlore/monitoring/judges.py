@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from clientlore.clock import Clock
 from clientlore.control import clients
 from clientlore.control.budgets import Budget
 from clientlore.control.judge_entry import JudgeEntry, judge_of, limits_of
+from clientlore.control.judgements import Judgement
 from clientlore.control.model import Tenant
 from clientlore.control.snapshots import Snapshot
 from clientlore.errors import ConfigurationError
-from clientlore.monitoring.asking_models import Asker, Prompt, shipped_prompt
+from clientlore.monitoring.asking_models import JUDGING, Asker, Form, Prompt, shipped_prompt
 from clientlore.monitoring.classifier import of_tenant
 from clientlore.monitoring.llm_scoring import Asking, LlmScorer
 from clientlore.monitoring.local import LocalScorer
@@ -58,6 +59,32 @@ def llm_scorer(
         ConfigurationError: Its key, its library or its price is missing.
     """
     prompt = prompt or shipped_prompt()
+    model, asker = asker_for(workspace, tenant, judge, prompt, JUDGING)
+    with workspace.control.read() as connection:
+        contacts = clients.contact_names(connection, tenant.tenant_id)
+    return LlmScorer(
+        workspace.control,
+        workspace.clock,
+        tenant.tenant_id,
+        model,
+        judge,
+        lambda keep: _asking(asker(keep), in_bulk=in_bulk),
+        known_people=(*contacts, *(reader.name for reader in snapshot.readers)),
+        prompt=prompt.name,
+    )
+
+
+Keep = Callable[[Sequence[Judgement]], None]
+
+
+def asker_for(
+    workspace: Workspace, tenant: Tenant, judge: JudgeEntry, prompt: Prompt, form: Form
+) -> tuple[LanguageModel, Callable[[Keep], Asker]]:
+    """A tenant's model, and what makes an asker of it on the budget that the tenant has now.
+
+    Raises:
+        ConfigurationError: Its key, its library or its price is missing.
+    """
     model = model_for(workspace.settings, workspace.clock, judge, tenant.tenant_id)
     llm = workspace.settings.llm
     price = price_of(read_prices(llm.prices_path), model.model, workspace.clock.now().date())
@@ -68,31 +95,18 @@ def llm_scorer(
             "Add it to a price table named by CLIENTLORE_PRICES, or give budget_calls instead.",
         )
     budget = Budget(workspace.control, workspace.clock, tenant.tenant_id, model.provider, limits)
-    with workspace.control.read() as connection:
-        contacts = clients.contact_names(connection, tenant.tenant_id)
     pace = _pace(judge.provider, llm.calls_per_minute)
-    return LlmScorer(
-        workspace.control,
-        workspace.clock,
-        tenant.tenant_id,
+    return model, lambda keep: Asker(
         model,
-        judge,
-        lambda keep: _asking(
-            Asker(
-                model,
-                budget,
-                keep,
-                price,
-                pace,
-                Random(),  # noqa: S311 - how long to wait before a retry is no secret
-                judge.batch,
-                llm.concurrency,
-                prompt=prompt,
-            ),
-            in_bulk=in_bulk,
-        ),
-        known_people=(*contacts, *(reader.name for reader in snapshot.readers)),
-        prompt=prompt.name,
+        budget,
+        keep,
+        price,
+        pace,
+        Random(),  # noqa: S311 - how long to wait before a retry is no secret
+        judge.batch,
+        llm.concurrency,
+        prompt=prompt,
+        form=form,
     )
 
 

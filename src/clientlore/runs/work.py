@@ -28,6 +28,7 @@ from clientlore.memory import log as memory_log
 from clientlore.memory.dossier_files import write_dossiers
 from clientlore.memory.dossiers import read_dossiers
 from clientlore.memory.embedding import embedder_of
+from clientlore.memory.settling import settle_day
 from clientlore.memory.store import MemoryStore
 from clientlore.monitoring import collect as collecting
 from clientlore.monitoring import events as eventing
@@ -35,7 +36,7 @@ from clientlore.monitoring import raw
 from clientlore.monitoring.asking import SourceOutcome
 from clientlore.monitoring.crm_sync import sync_accounts
 from clientlore.run_context import RunContext
-from clientlore.runs import judging
+from clientlore.runs import extraction, judging
 from clientlore.runs.exports import export_tenant
 from clientlore.runs.report import Work
 from clientlore.runs.tables import CONFIG_SNAPSHOT, RUN_LEDGER, run_ledger_of
@@ -155,19 +156,26 @@ def memory_operations(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     workspace = ctx.workspace
     snapshot = _snapshot(ctx, tenant, day)
     wanted = derive.wanted_of_day(workspace.lake, snapshot)
+    said = extraction.of_day(workspace, tenant, snapshot, wanted)
+    wanted = [*wanted, *said.wanted]
     with workspace.control.write() as connection:
         before = derive.log_before(connection, snapshot, wanted)
         operations = derive.operations_for(before, snapshot, wanted)
-        appended = memory_log.append(connection, operations, workspace.clock.now())
+        now = workspace.clock.now()
+        appended = memory_log.append(connection, operations, now)
+        settled = settle_day(connection, tenant.tenant_id, before, operations, now)
     frame = memory_log.export(before, operations, day)
     written = workspace.lake.write(memory_log.LOG, tenant.tenant_id, day, frame)
     mark_batches(ctx, tenant, day, raw.CRM_ACTIVITIES, "PROCESSED")
     by_op = {f"{op}s": sum(o.op == op for o in operations) for op in ("add", "revise", "retract")}
     return Work(
         rows=written.rows,
-        counts={"appended": appended, **by_op},
+        counts={"appended": appended, **by_op, "settled": settled, **said.counts},
+        state="done" if said.trouble is None else "degraded",
+        error=said.trouble,
         content_sha=written.sha,
         inputs_sha=judging.content_of(ctx, tenant, day),
+        notes=said.notes,
     )
 
 

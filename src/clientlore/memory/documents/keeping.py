@@ -268,6 +268,7 @@ def document_of(row: Mapping[str, Any]) -> Document:
         added_at=row["recorded_at"],
         changed_at=row["revised_at"],
         mail=told.get("mail"),
+        security=told.get("security", "general"),
     )
 
 

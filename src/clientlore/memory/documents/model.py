@@ -157,6 +157,7 @@ class Document:
         blob: SHA-256 of its bytes as they came.
         size: Its bytes; `characters` of its text; `chunks` its passages.
         mail: From, to, cc, date, thread, labels and attachments, where it is a mail.
+        security: Its tier of security.
     """
 
     document_id: str
@@ -173,6 +174,7 @@ class Document:
     added_at: datetime
     changed_at: datetime
     mail: Mapping[str, Any] | None = None
+    security: str = "general"
 
 
 @dataclass(frozen=True)

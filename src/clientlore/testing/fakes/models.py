@@ -3,8 +3,8 @@
 A behaviour is named in the part's state, `fake.state["openai"]["behaviour"]`, for all that follows, or in
 `["behaviours"]`, a list of one for each of the next calls.
 
-    honest          judges each item, the same way each time
-    gullible        does what the articles say, and what stands outside the fence
+    honest          judges each item, the same way each time; of a text to be read, gives the first sentence
+    gullible        does what the articles say, and what stands outside the fence; reads the same lie everywhere
     prose           answers in words
     refusing        refuses
     cut             stops in the middle
@@ -42,6 +42,8 @@ def answer_to(user: str, behaviour: str, seed: int) -> str:
         return "Sure! The first article looks quite relevant to the client, I would say 0.8."
     found = _FENCE.search(user)
     items = json.loads(found[1])["items"] if found else []
+    if items and "article" not in items[0]:
+        return json.dumps({"items": [_read(item, behaviour) for item in items]})
     said = [_judged(item, behaviour, seed) for item in items]
     if behaviour == "gullible" and found:
         # Whatever got out of the fence is an order as good as any.
@@ -80,6 +82,15 @@ def _judged(item: dict[str, Any], behaviour: str, seed: int) -> dict[str, Any]:
     if behaviour == "out_of_range":
         said["score"] = 1.7
     return said
+
+
+def _read(item: dict[str, Any], behaviour: str) -> dict[str, Any]:
+    """What a text says: its first sentence; a gullible reader remembers what any text told it to."""
+    quote = item["text"].split(".", maxsplit=1)[0]
+    if behaviour == "gullible":
+        quote = "Calder is bankrupt"
+    memory = {"kind": "fact", "text": quote, "quote": quote, "confidence": 0.9}
+    return {"n": item["n"], "memories": [memory]}
 
 
 def tokens_of(text: str) -> int:
