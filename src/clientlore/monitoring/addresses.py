@@ -21,7 +21,7 @@ _TRACKING = (
     r"|mbid|emc|shareid|share_id|sharetype|__twitter_impression|amp|outputtype|usqp|amp_js_v|amp_gsa|cvid|ei)$"
 )
 _MOBILE = r"^(?:(?:www\d?|m|mobile|touch|wap|amp)\.)+(.+\..+)$"
-_MOBILE_INSIDE = r"^([a-z]{2,3})\.m\.(.+\..+)$"
+_MOBILE_INSIDE = r"^([a-z]{2,3})\.(?:m\.)+(.+\..+)$"
 _DEFAULT_PORT = r":(?:80|443)?$"
 _USUAL_PAGE = r"(?i)(?:/amp|/index\.(?:html?|php|aspx?)|\.amp(?:\.html?)?)+$"
 _AMP_PAGE = r"(?i)\.amp\.(html?)$"
