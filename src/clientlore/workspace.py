@@ -119,7 +119,7 @@ class Workspace:
         """Who makes vectors of memories, as the environment says; None where nobody does."""
         if self.settings.embedding.model is None:
             return None
-        from clientlore.providers.embeddings.openai import embedder_for
+        from clientlore.providers.embeddings.choosing import embedder_for
 
         return embedder_for(self.settings, self.clock)
 

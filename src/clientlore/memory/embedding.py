@@ -13,6 +13,7 @@ from clientlore.control.budgets import Budget, Spent
 from clientlore.control.embedding_entry import limits_of
 from clientlore.control.model import Tenant
 from clientlore.errors import ConfigurationError, QuotaExhaustedError
+from clientlore.providers.embeddings.local import LocalEmbedder
 from clientlore.providers.judging import Embedder
 from clientlore.providers.limits import IN_BUDGET
 from clientlore.providers.llm.prices import Price, price_of, read_prices
@@ -108,7 +109,7 @@ class BudgetedEmbedder:
 def embedder_of(
     workspace: Workspace, tenant: Tenant, embedder: Embedder | None = None
 ) -> Embedder | None:
-    """Who makes a tenant's vectors, on its budget; None where nobody does.
+    """Who makes a tenant's vectors, on its budget; None where nobody does. What this machine makes costs nothing.
 
     Args:
         workspace: The stores.
@@ -119,8 +120,8 @@ def embedder_of(
         ConfigurationError: There is a budget in dollars, and no price is known.
     """
     inner = workspace.embedder if embedder is None else embedder
-    if inner is None:
-        return None
+    if inner is None or isinstance(inner, LocalEmbedder):
+        return inner
     limits = limits_of(tenant.settings)
     prices = read_prices(workspace.settings.llm.prices_path)
     price = price_of(prices, inner.model, workspace.clock.now().date())

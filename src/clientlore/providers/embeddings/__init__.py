@@ -1,1 +1,1 @@
-"""Who makes vectors of texts: an OpenAI-compatible endpoint where one is named, nobody by default."""
+"""Who makes vectors of texts: an OpenAI-compatible endpoint or a model of this machine if named, nobody by default."""

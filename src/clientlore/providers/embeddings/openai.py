@@ -12,12 +12,9 @@ from clientlore.errors import BadDataError, RetriableError
 from clientlore.providers.llm.clients import openai_client
 from clientlore.providers.llm.faults import by_status
 from clientlore.providers.llm.openai import OWN_ADDRESS
-from clientlore.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from clientlore.providers.judging import Embedder
 
 TEXTS_PER_CALL = 256
 CHARS_PER_CALL = 400_000
@@ -149,28 +146,3 @@ def _parts(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
         chars += len(cut)
     if part:
         yield start, part
-
-
-def embedder_for(settings: Settings, clock: Clock) -> Embedder | None:
-    """The embedder that the environment names; None where it names no model.
-
-    Raises:
-        ConfigurationError: The client library is not installed.
-    """
-    wanted = settings.embedding
-    if wanted.model is None:
-        return None
-    if wanted.api_base is not None or wanted.api_key is not None:
-        # A key goes to no address but the one that it is given for.
-        key, base, variable = wanted.api_key, wanted.api_base, "EMBEDDING_API_KEY"
-    else:
-        key, base, variable = settings.openai_api_key, settings.openai_api_base, "OPENAI_API_KEY"
-    return OpenAIEmbedder(
-        wanted.model,
-        wanted.dimensions,
-        api_key=None if key is None else key.get_secret_value(),
-        clock=clock,
-        base_url=base,
-        timeout=wanted.timeout_seconds,
-        variable=variable,
-    )
