@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clientlore.errors import ConfigurationError
-from clientlore.memory.words import languages, stems, stems_of
+from clientlore.memory.words import stems, stems_of
+from clientlore.stemming import languages
 
 
 def of(text: str | None, language: str = "english") -> list[str]:
