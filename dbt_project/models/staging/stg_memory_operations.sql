@@ -5,6 +5,7 @@ select
     owner_id,
     memory_id,
     op,
+    undoes,
     kind,
     coalesce(origin_day, cast(recorded_at as date)) as day,
     recorded_at,

@@ -131,6 +131,7 @@ MEMORY_OPERATIONS = Table(
             "owner_id": pl.String,
             "memory_id": pl.String,
             "op": pl.String,
+            "undoes": pl.String,
             "kind": pl.String,
             "origin_day": pl.Date,
             "recorded_at": UTC_TIME,
@@ -148,6 +149,7 @@ class Export:
 
     table: Table
     query: Callable[[str], sa.Select[Any]]
+    told: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
 
 
 def _same(table: Table, kept: sa.Table) -> Callable[[str], sa.Select[Any]]:
@@ -197,6 +199,15 @@ def _collections(tenant_id: str) -> sa.Select[Any]:
     )
 
 
+def _memory_operations(tenant_id: str) -> sa.Select[Any]:
+    return sa.select(t.memory_log).where(t.memory_log.c.tenant_id == tenant_id)
+
+
+def _with_undone(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row and which operation it undoes: of the attributes the one that is no content."""
+    return {**row, "undoes": row["attributes"].get("undoes") if row["op"] == "undo" else None}
+
+
 EXPORTS: tuple[Export, ...] = (
     Export(TENANTS, _same(TENANTS, t.tenants)),
     Export(CLIENTS, _same(CLIENTS, t.clients)),
@@ -204,7 +215,7 @@ EXPORTS: tuple[Export, ...] = (
     Export(DECISIONS, _same(DECISIONS, t.notifications)),
     Export(MAIL_ATTEMPTS, _mail_attempts),
     Export(COLLECTIONS, _collections),
-    Export(MEMORY_OPERATIONS, _same(MEMORY_OPERATIONS, t.memory_log)),
+    Export(MEMORY_OPERATIONS, _memory_operations, _with_undone),
 )
 
 
@@ -213,7 +224,7 @@ def export_tenant(connection: Connection, lake: Lake, tenant_id: str) -> dict[st
     rows = {}
     for export in EXPORTS:
         found = connection.execute(export.query(tenant_id)).mappings()
-        frame = export.table.frame([_row(export.table, dict(row)) for row in found])
+        frame = export.table.frame([_row(export.table, export.told(dict(row))) for row in found])
         rows[export.table.name] = lake.write(export.table, tenant_id, None, frame).rows
     return rows
 
