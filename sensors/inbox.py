@@ -8,6 +8,7 @@ import dagster as dg
 
 from clientlore.control import runs
 from resources.run import open_workspace
+from sensors.unfinished import unfinished_runs
 
 JOB = "take_inbox"
 
@@ -27,16 +28,7 @@ def inbox(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.Sk
         waiting = tenants_waiting(workspace)
         with workspace.control.write() as connection:
             runs.beat_component(connection, "sensor:inbox", workspace.clock.now())
-    unfinished = context.instance.get_runs_count(
-        dg.RunsFilter(
-            job_name=JOB,
-            statuses=[
-                dg.DagsterRunStatus.QUEUED,
-                dg.DagsterRunStatus.STARTING,
-                dg.DagsterRunStatus.STARTED,
-            ],
-        )
-    )
+    unfinished = unfinished_runs(context, JOB)
     if waiting and not unfinished:
         yield dg.RunRequest(tags={"clientlore/tenants": ",".join(waiting)})
     else:

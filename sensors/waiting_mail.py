@@ -9,6 +9,7 @@ import dagster as dg
 from clientlore.control import runs
 from clientlore.delivery.outbox import due_now
 from resources.run import open_workspace
+from sensors.unfinished import unfinished_runs
 
 JOB = "send_waiting_mail"
 
@@ -27,16 +28,7 @@ def waiting_mail(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest 
         with workspace.control.write() as connection:
             runs.beat_component(connection, "sensor:waiting_mail", now)
             waiting = due_now(connection, now)
-    unfinished = context.instance.get_runs_count(
-        dg.RunsFilter(
-            job_name=JOB,
-            statuses=[
-                dg.DagsterRunStatus.QUEUED,
-                dg.DagsterRunStatus.STARTING,
-                dg.DagsterRunStatus.STARTED,
-            ],
-        )
-    )
+    unfinished = unfinished_runs(context, JOB)
     if waiting and not unfinished:
         yield dg.RunRequest(tags={"clientlore/messages": str(waiting)})
     else:

@@ -27,6 +27,13 @@ data_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the labelled sets; CLIENTLORE_EVALUATION_DIR if not given.",
 )
+mode_option = click.option(
+    "--mode",
+    default="hybrid",
+    show_default=True,
+    type=click.Choice(["hybrid", "lexical", "vector"]),
+    help="By words and meaning, or by one of them; hybrid is lexical where there is no embedder.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 
 

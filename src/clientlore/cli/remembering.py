@@ -9,7 +9,14 @@ from typing import Any, TextIO
 
 import click
 
-from clientlore.cli.common import json_option, opened, say_json, say_table, tenant_option
+from clientlore.cli.common import (
+    json_option,
+    mode_option,
+    opened,
+    say_json,
+    say_table,
+    tenant_option,
+)
 from clientlore.cli.upkeep import MEMORY_COMMANDS
 
 
@@ -84,13 +91,7 @@ def memory_load(source: TextIO, tenant: str, as_json: bool) -> None:
     type=click.IntRange(1, 1_000),
     help="At most this many hits for each query.",
 )
-@click.option(
-    "--mode",
-    default="hybrid",
-    show_default=True,
-    type=click.Choice(["hybrid", "lexical", "vector"]),
-    help="By words and meaning, or by one of them; hybrid is lexical where there is no embedder.",
-)
+@mode_option
 @click.option("--out", required=True, metavar="OUT", help="The answers; - is standard output.")
 def memory_query(source: TextIO, tenant: str, limit: int, mode: Any, out: str) -> None:
     """Answer the queries of a file; - is standard input.

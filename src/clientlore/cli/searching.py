@@ -9,6 +9,7 @@ import click
 
 from clientlore.cli.common import (
     json_option,
+    mode_option,
     one_tenant,
     opened,
     say_json,
@@ -73,13 +74,7 @@ class _Moment(click.ParamType[datetime.date]):
     type=click.IntRange(0, 100),
     help="Show so many of the same session before and after each.",
 )
-@click.option(
-    "--mode",
-    default="hybrid",
-    show_default=True,
-    type=click.Choice(["hybrid", "lexical", "vector"]),
-    help="By words and meaning, or by one of them; hybrid is lexical where there is no embedder.",
-)
+@mode_option
 @click.option("--explain", is_flag=True, help="Show what each score is made of.")
 @click.option(
     "--limit",

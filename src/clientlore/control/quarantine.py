@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from clientlore.control import tables as t
 from clientlore.control.audit import Audit
 from clientlore.control.engine import insert_ignore
+from clientlore.control.paging import page_of
 from clientlore.errors import NotFoundError
 from clientlore.ids import stable_id
 
@@ -124,22 +125,16 @@ def listed(
     offset: int = 0,
 ) -> tuple[list[dict[str, Any]], int]:
     """Rows of the quarantine, newest first, and how many there are in all."""
-    where: list[sa.ColumnElement[bool]] = [sa.true()]
-    if tenant_id is not None:
-        where.append(t.quarantine.c.tenant_id == tenant_id)
-    if state is not None:
-        where.append(t.quarantine.c.state == state)
-    total = connection.execute(
-        sa.select(sa.func.count()).select_from(t.quarantine).where(*where)
-    ).scalar_one()
-    rows = connection.execute(
-        sa.select(t.quarantine)
-        .where(*where)
-        .order_by(t.quarantine.c.created_at.desc(), t.quarantine.c.quarantine_id)
-        .limit(limit)
-        .offset(offset)
-    ).mappings()
-    return [dict(row) for row in rows], int(total)
+    c = t.quarantine.c
+    return page_of(
+        connection,
+        t.quarantine,
+        [c.created_at.desc(), c.quarantine_id],
+        tenant_id=tenant_id,
+        state=state,
+        limit=limit,
+        offset=offset,
+    )
 
 
 def find(connection: Connection, quarantine_id: str, tenant_id: str | None) -> dict[str, Any]:

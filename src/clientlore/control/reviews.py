@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from clientlore.control import tables as t
 from clientlore.control.audit import Audit
 from clientlore.control.engine import insert_ignore
+from clientlore.control.paging import page_of
 from clientlore.errors import NotFoundError
 from clientlore.ids import stable_id
 
@@ -117,22 +118,15 @@ def listed(
 ) -> tuple[list[dict[str, Any]], int]:
     """Matches in doubt, newest day and surest first, and how many there are in all."""
     c = t.reviews.c
-    where: list[sa.ColumnElement[bool]] = [sa.true()]
-    if tenant_id is not None:
-        where.append(c.tenant_id == tenant_id)
-    if state is not None:
-        where.append(c.state == state)
-    total = connection.execute(
-        sa.select(sa.func.count()).select_from(t.reviews).where(*where)
-    ).scalar_one()
-    rows = connection.execute(
-        sa.select(t.reviews)
-        .where(*where)
-        .order_by(c.day.desc(), c.confidence.desc(), c.tenant_id, c.review_id)
-        .limit(limit)
-        .offset(offset)
-    ).mappings()
-    return [dict(row) for row in rows], int(total)
+    return page_of(
+        connection,
+        t.reviews,
+        [c.day.desc(), c.confidence.desc(), c.tenant_id, c.review_id],
+        tenant_id=tenant_id,
+        state=state,
+        limit=limit,
+        offset=offset,
+    )
 
 
 def decide(

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from clientlore.control import tables as t
 from clientlore.control.audit import Audit
+from clientlore.control.paging import page_of
 from clientlore.errors import NotFoundError
 
 State = Literal["apart", "undone"]
@@ -115,22 +116,15 @@ def listed(
 ) -> tuple[list[dict[str, Any]], int]:
     """What was decided, the newest first, and how many such decisions there are in all."""
     c = t.event_splits.c
-    where: list[sa.ColumnElement[bool]] = [sa.true()]
-    if tenant_id is not None:
-        where.append(c.tenant_id == tenant_id)
-    if state is not None:
-        where.append(c.state == state)
-    total = connection.execute(
-        sa.select(sa.func.count()).select_from(t.event_splits).where(*where)
-    ).scalar_one()
-    rows = connection.execute(
-        sa.select(t.event_splits)
-        .where(*where)
-        .order_by(c.updated_at.desc(), c.tenant_id, c.item_id)
-        .limit(limit)
-        .offset(offset)
-    ).mappings()
-    return [dict(row) for row in rows], int(total)
+    return page_of(
+        connection,
+        t.event_splits,
+        [c.updated_at.desc(), c.tenant_id, c.item_id],
+        tenant_id=tenant_id,
+        state=state,
+        limit=limit,
+        offset=offset,
+    )
 
 
 def _change(connection: Connection, tenant_id: str, item_id: str, told: dict[str, Any]) -> None:
