@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from clientlore.testing.fakes import soql
 from clientlore.testing.workspaces import open_workspace, put_tenant
 from tests.conftest import NOW
 
+needs_salesforce = pytest.mark.skipif(
+    find_spec("simple_salesforce") is None, reason="Salesforce is an extra"
+)
 ALL = Changes(None, None)
 SINCE = Changes(datetime(2026, 11, 19, tzinfo=UTC), None)
 TEXTS = st.text(
@@ -40,6 +44,7 @@ def _finds(name: str, only: Only, record: dict[str, Any], *, outside: bool = Fal
     return soql.conditions(text.partition(f" FROM {name}")[2])(told.get)
 
 
+@needs_salesforce
 @settings(deadline=None)  # The first one loads the library.
 @given(TEXTS | st.sampled_from(ATTACKS), TEXTS)
 def test_whatever_a_value_is_salesforce_is_asked_for_that_value_and_no_other(
@@ -56,6 +61,7 @@ def test_whatever_a_value_is_salesforce_is_asked_for_that_value_and_no_other(
     assert not _finds("Contact", owners, {"Account.Owner.Email": f"{value}x", "Name": "x"})
 
 
+@needs_salesforce
 @pytest.mark.parametrize(
     ("record", "wanted"),
     [
@@ -79,6 +85,7 @@ def test_all_that_is_said_must_hold_of_an_account_and_else_it_is_outside(
     assert _finds("Contact", only, {"AccountId": None}, outside=True)
 
 
+@needs_salesforce
 def test_of_what_is_outside_salesforce_is_asked_for_no_more_than_ids() -> None:
     asked = question_of("Account", SINCE, Only(owners=("a@x.example",)), outside=True)
     assert asked.soql(ordered=False).startswith("SELECT Id FROM Account WHERE SystemModstamp")
