@@ -22,7 +22,7 @@ from clientlore.monitoring.splitting import days_to_make, find_item, in_force
 from clientlore.storage.lake import Lake
 from clientlore.testing.workspaces import put_tenant
 from clientlore.workspace import Workspace
-from tests.unit.test_events import NINE, STORY, TODAY, Desk, _item, _text
+from tests.integration.test_events import NINE, STORY, TODAY, Desk, _item, _text
 
 YESTERDAY = TODAY - timedelta(days=1)
 TEXTS = (STORY, f"{STORY} Its shares rose.", f"Porto: {STORY}", _text("salt"), _text("tide"))
