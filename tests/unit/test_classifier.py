@@ -183,6 +183,33 @@ def test_the_classifier_is_less_sure_of_what_is_no_post() -> None:
     assert news["confidence"] < post["confidence"]
 
 
+def test_a_flash_in_capitals_is_judged_by_the_classifier_as_posts_are() -> None:
+    text = "Utility regulator: reservoir levels remain above those of last year"
+    flash, news = classify_items([Line(id=1, title=text.upper()), Line(id=2, title=text)])
+    assert (flash["category"], flash["method"]) == ("other", "classifier")
+    assert (news["category"], news["method"]) == ("legal_regulatory", "rules")
+
+
+def test_what_says_nothing_is_rather_of_a_rare_category_than_it_would_be_by_frequency(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    labelled = _labelled()
+    kept = [n for n, t in enumerate(labelled.topics) if t != "Deals" or n % 6 == 0]
+    rare = Labelled(
+        labelled.texts.gather(kept),
+        tuple(labelled.topics[n] for n in kept),
+        labelled.categories,
+    )
+    held = hold_back(rare)
+    leans = train(rare, "test", {}, held=held)
+    monkeypatch.setattr(training, "LEAN", 0.0)
+    straight = train(rare, "test", {}, held=held)
+    gained = dict(zip(leans.topics, leans.bias - straight.bias, strict=True))
+    share = rare.topics.count("Deals") / sum(rare.categories[t] is not None for t in rare.topics)
+    assert gained["Deals"] == pytest.approx(-0.025 * np.log(share), abs=1e-6)
+    assert gained["Deals"] > gained["Courts"] > 0
+
+
 def test_form_alone_tells_texts_apart_and_a_model_that_never_saw_it_does_not_read_it() -> None:
     texts = pl.Series(["ORLA BUYS BEX", "Orla buys Bex", "orla buys bex: #1"])
     form = form_features(texts)

@@ -6,8 +6,8 @@
     p                = softmax(weight)
 
 Doubt is 1 and trust 0.5 for a text like those the classifier learned from: a short post, not headline and text, with an
-address, a ticker, a tag or a name that is addressed. They are 3 and 2 for all other news, of which the classifier knows
-less and is too sure.
+address, a ticker, a tag or a name that is addressed, or a flash, mostly in capitals. They are 3 and 2 for all other
+news, of which the classifier knows less and is too sure.
 """
 
 from __future__ import annotations
@@ -161,10 +161,14 @@ def by_both(
 
 
 def _is_news() -> pl.Expr:
-    """Whether an item is anything but a post: it has headline and text, or is longer, or has no mark of a post."""
+    """Whether an item is no post: it has headline and text, or is longer, or has no mark of a post and is no flash."""
     parts = [pl.col(part).fill_null("") for part in ("title", "text")]
     lengths = [part.str.len_chars() for part in parts]
-    posted = pl.any_horizontal(part.str.contains(_POSTED) for part in parts)
+    capitals, small = (
+        pl.sum_horizontal(part.str.count_matches(letters) for part in parts)
+        for letters in (r"\p{Lu}", r"\p{Ll}")
+    )
+    posted = pl.any_horizontal(*(part.str.contains(_POSTED) for part in parts), capitals > small)
     return pl.all_horizontal(length > 0 for length in lengths) | (
         (lengths[0] + lengths[1] > SHORT_CHARS) | ~posted
     )

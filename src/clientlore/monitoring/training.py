@@ -3,12 +3,15 @@
     minimise for each topic  1/2 |w|^2 + sum over texts of C_i max(0, 1 - y w.x)^2
 
 by coordinate descent in the dual (Hsieh et al., 2008, A Dual Coordinate Descent Method for Large-scale Linear SVM).
-C of a topic's own texts grows as the topic gets rarer. The temperature is the one under which texts that were held back
-are likeliest. Texts that say nearly the same stand on one side of every split.
+C of a topic's own texts grows as the topic gets rarer. Rare categories matter as much as frequent ones, so
+LEAN * -log(share of the category among the texts) is added to the bias of a topic (Menon et al., 2021, Long-tail
+Learning via Logit Adjustment). The temperature is the one under which texts that were held back are likeliest. Texts
+that say nearly the same stand on one side of every split.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,6 +32,7 @@ TAUGHT_COST = 1.0
 """C of a text that a tenant's people have labelled: there are few of them, and they are about just this news."""
 RARE = 1.0
 """By what power of its rarity a topic's own texts count more."""
+LEAN = 0.025
 ROUNDS = 12
 FOLDS = 4
 ALIKE = 0.5
@@ -85,7 +89,7 @@ def train(
         small,
         scale.astype(np.float32),
         idf,
-        bias[kept].astype(np.float32),
+        (bias + _lean(topics, labelled.topics, labelled.categories))[kept].astype(np.float32),
         temperature,
         f"{name}-{digest}",
         sheet,
@@ -108,12 +112,12 @@ def hold_back(labelled: Labelled, *, folds: int = FOLDS, seed: int = 0) -> HeldB
     for fold in range(folds):
         learned = np.flatnonzero(fold_of != fold)
         asked = np.flatnonzero((fold_of == fold) & first & measured)
+        taught = [labelled.topics[n] for n in learned]
         topics, weights, bias, idf = fit(
-            [_only(part, learned) for part in parts],
-            [labelled.topics[n] for n in learned],
-            seed=seed,
+            [_only(part, learned) for part in parts], taught, seed=seed
         )
         found = np.full((len(asked), len(kept)), -9.0, np.float32)
+        bias += _lean(topics, taught, labelled.categories)
         told = _apply([_only(part, asked) for part in parts], weights, bias, idf)
         for n, topic in enumerate(topics):
             if topic in kept:
@@ -164,6 +168,16 @@ def fit(
     bias = np.zeros(len(names), np.float32)
     _descend(weights, bias, sign, soft, (starts, buckets, worth), seed)
     return [str(name) for name in names], weights, bias, idf
+
+
+def _lean(
+    names: Sequence[str], topics: Sequence[str], categories: Mapping[str, str | None]
+) -> NDArray[np.float32]:
+    """What is added to the bias of each of the named topics, by how many texts have its category."""
+    texts = Counter(categories[topic] for topic in topics if categories[topic] is not None)
+    total = max(texts.total(), 1)
+    share = [texts.get(categories[name], total) / total for name in names]
+    return (-LEAN * np.log(share)).astype(np.float32)
 
 
 def adapt(
