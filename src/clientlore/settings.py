@@ -75,9 +75,8 @@ class SearchSettings(BaseModel):
     @classmethod
     def _has_address(cls, value: str | None) -> str | None:
         if value is not None and "@" not in value:
-            raise ValueError(
-                "the SEC wants a company and a mail address, as in 'Example Ltd ann@example.com'"
-            )
+            msg = "the SEC wants a company and a mail address, as in 'Example Ltd ann@example.com'"
+            raise ValueError(msg)
         return value
 
 
@@ -137,10 +136,8 @@ class EmbeddingSettings(BaseModel):
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
 
 
-class RerankSettings(BaseModel):
+class RerankSettings(BaseModel, frozen=True, extra="forbid"):
     """Who puts the best hits of a search in order: nobody, unless a model and an address are named."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str | None = None
     url: Annotated[str | None, Field(pattern=r"^https?://[^\s?#@]+$")] = None
