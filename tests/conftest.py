@@ -30,6 +30,7 @@ for name in [
             "ANTHROPIC_",
             "LLM_",
             "EMBEDDING_",
+            "RERANK_",
             "SALESFORCE_",
             "HUBSPOT_",
         )

@@ -136,6 +136,15 @@ class EmbeddingSettings(BaseModel):
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
 
 
+class RerankSettings(BaseModel, frozen=True, extra="forbid"):
+    """Who puts the best hits of a search in order: nobody, unless a model and an address are named."""
+
+    model: str | None = None
+    url: Annotated[str | None, Field(pattern=r"^https?://[^\s?#@]+$")] = None
+    api_key: SecretStr | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
+
+
 class Settings(BaseModel):
     """Everything that configures a process."""
 
@@ -152,6 +161,7 @@ class Settings(BaseModel):
     openai_api_base: str | None = None
     llm: LlmSettings = LlmSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
+    rerank: RerankSettings = RerankSettings()
     smtp: SmtpSettings = SmtpSettings()
     search: SearchSettings = SearchSettings()
     crm: CrmSettings = CrmSettings()
@@ -176,8 +186,7 @@ class Settings(BaseModel):
         if isinstance(value, str) and "://" in value:
             scheme, _, rest = value.partition("://")
             if scheme != "file":
-                msg = f"stores on '{scheme}' are not supported yet; give a folder"
-                raise ValueError(msg)
+                raise ValueError(f"stores on '{scheme}' are not supported yet; give a folder")
             value = rest
         return Path(value).expanduser().absolute() if isinstance(value, str) else value
 
@@ -258,6 +267,10 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "EMBEDDING_DIMENSIONS": ("embedding", "dimensions"),
     "EMBEDDING_API_BASE": ("embedding", "api_base"),
     "EMBEDDING_API_KEY": ("embedding", "api_key"),
+    "RERANK_URL": ("rerank", "url"),
+    "RERANK_MODEL": ("rerank", "model"),
+    "RERANK_API_KEY": ("rerank", "api_key"),
+    "RERANK_TIMEOUT": ("rerank", "timeout_seconds"),
     "SMTP_HOST": ("smtp", "host"),
     "SMTP_PORT": ("smtp", "port"),
     "SMTP_USERNAME": ("smtp", "username"),
@@ -313,8 +326,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
 def find_app(start: Path | None = None, env: Mapping[str, str] | None = None) -> Path | None:
     """The application folder: `CLIENTLORE_APP`, else the nearest folder upwards with a `workspace.yaml`."""
     env = os.environ if env is None else env
-    named = env.get("CLIENTLORE_APP")
-    if named:
+    if named := env.get("CLIENTLORE_APP"):
         folder = Path(named).expanduser().resolve()
         if not (folder / APP_MARKER).is_file():
             raise ConfigurationError(
@@ -381,8 +393,7 @@ def _apply_aliases(env: dict[str, str]) -> None:
 
 def _say(error: ValidationError) -> str:
     names = {path: name for name, path in VARIABLES.items()}
-    said = []
-    for problem in error.errors(include_input=False, include_url=False):
-        path = tuple(str(part) for part in problem["loc"])
-        said.append(f"{names.get(path, '.'.join(path))}: {problem['msg']}")
-    return "; ".join(said)
+    found = error.errors(include_input=False, include_url=False)
+    paths = [tuple(str(part) for part in problem["loc"]) for problem in found]
+    said = [names.get(path, ".".join(path)) for path in paths]
+    return "; ".join(f"{name}: {one['msg']}" for name, one in zip(said, found, strict=True))

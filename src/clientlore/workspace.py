@@ -25,7 +25,7 @@ from clientlore.control.audit import Audit
 from clientlore.control.engine import ControlPlane
 from clientlore.errors import ClientloreError, StoreError
 from clientlore.ids import new_id
-from clientlore.providers.judging import Embedder
+from clientlore.providers.judging import Embedder, Reranker
 from clientlore.providers.registry import Providers
 from clientlore.settings import Settings, load_settings
 from clientlore.storage.blobs import Blobs
@@ -123,12 +123,24 @@ class Workspace:
 
         return embedder_for(self.settings, self.clock)
 
+    @cached_property
+    def reranker(self) -> Reranker | None:
+        """Who puts the best hits of a search in order, as the environment says; None where nobody does.
+
+        Raises:
+            ConfigurationError: The environment says only half of it.
+        """
+        from clientlore.providers.reranking.choosing import reranker_for
+
+        return reranker_for(self.settings, self.clock, self.providers.limits)
+
     def close(self) -> None:
         """Closes every connection."""
         self.control.close()
-        made = self.__dict__.get("embedder")
-        if made is not None:
-            made.close()
+        for name in ("embedder", "reranker"):
+            made = self.__dict__.get(name)
+            if made is not None:
+                made.close()
 
     def __enter__(self) -> Self:
         return self

@@ -67,10 +67,10 @@ def test_providers_says_what_is_set_up_where_it_is_asked_and_on_what_terms(typed
     assert found["rss"]["terms"] is None
 
 
-def test_judges_and_the_embedder_stand_beside_the_providers_of_news(
+def test_judges_the_embedder_and_the_reranker_stand_beside_the_providers_of_news(
     typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    more = "judge: {provider: openai, budget_calls: 50}\nembeddings: {budget_tokens: 9000}\n"
+    more = "judge: {provider: openai, budget_calls: 50}\nembeddings: {budget_tokens: 9000}\nrerank: {budget_calls: 3}\n"
     budget = TENANT.replace("serper, newsapi", "{provider: serper, budget_calls: 5}, brave")
     (tmp_path / "t.yaml").write_text(budget + more)
     typed("apply", "t.yaml")
@@ -92,6 +92,16 @@ def test_judges_and_the_embedder_stand_beside_the_providers_of_news(
     ]
     # Brave says in its headers what is left of the month.
     assert found["brave"]["account_left"] > 0
+    assert (found["rerank"]["title"], found["rerank"]["sources"]) == ("rerank-fake", 1)
+    assert found["rerank"]["last_success_at"] is None
+    typed("search", "Harbor Foods", "--limit", "1")
+    (reranker,) = [x for x in json.loads(typed("providers", "--json")) if x["name"] == "rerank"]
+    assert reranker["last_success_at"].startswith("20")
+    assert reranker["left"][0]["calls"] == 2
+    assert reranker["missing"] == []
+    monkeypatch.delenv("RERANK_URL")
+    (reranker,) = [x for x in json.loads(typed("providers", "--json")) if x["name"] == "rerank"]
+    assert (reranker["missing"], reranker["sources"]) == (["RERANK_URL"], 0)
     told = typed("providers")
     assert "desk: 3 calls" in told
     assert "account: " in told

@@ -77,7 +77,7 @@ def verdicts(told: str) -> dict[str, dict[str, str]]:
 
 def test_everybody_is_asked_once(desk: Fake, typed: Typed, server: FeedServer) -> None:
     found = verdicts(typed("doctor", "--live", "--json"))
-    assert {*ASKED, "rss", "judge openai", "judge anthropic", "embedder"} <= set(found)
+    assert {*ASKED, "rss", "judge openai", "judge anthropic", "embedder", "reranker"} <= set(found)
     assert [one for one in found.values() if one["verdict"] != "ok"] == []
     assert "no tenant uses it" in found["judge anthropic"]["detail"]
     calls = Counter(asked.path.split("/")[1] for asked in desk.asked())
@@ -85,7 +85,7 @@ def test_everybody_is_asked_once(desk: Fake, typed: Typed, server: FeedServer) -
     calls = Counter({name: n for name, n in calls.items() if name in {*ASKED, *every.MODELS}})
     assert {"salesforce_accounts", "hubspot_accounts"} <= set(found)
     # OpenAI is both a judge and an embedder.
-    assert calls == {**dict.fromkeys(ASKED, 1), "openai": 2, "anthropic": 1}
+    assert calls == {**dict.fromkeys(ASKED, 1), "openai": 2, "anthropic": 1, "rerank": 1}
     assert len(server.log) == 1
     assert "answers in" in typed("doctor", "--live")
 
@@ -101,6 +101,7 @@ def test_everybody_is_asked_once(desk: Fake, typed: Typed, server: FeedServer) -
         ("VERTEX_SEARCH_API_KEY", "vertex_search", "no"),
         ("OPENAI_API_KEY", "judge openai", "no"),
         ("OPENAI_API_KEY", "embedder", "no"),
+        ("RERANK_API_KEY", "reranker", "no"),
         ("ANTHROPIC_API_KEY", "judge anthropic", "note"),
     ],
 )

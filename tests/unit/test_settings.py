@@ -24,6 +24,7 @@ from clientlore.settings import (
     CrmSettings,
     EmbeddingSettings,
     LlmSettings,
+    RerankSettings,
     SearchSettings,
     Settings,
     SmtpSettings,
@@ -135,6 +136,7 @@ def test_every_variable_leads_to_a_setting() -> None:
         "search": SearchSettings,
         "llm": LlmSettings,
         "embedding": EmbeddingSettings,
+        "rerank": RerankSettings,
         "crm": CrmSettings,
     }
     for path in VARIABLES.values():

@@ -34,6 +34,13 @@ mode_option = click.option(
     type=click.Choice(["hybrid", "lexical", "vector"]),
     help="By words and meaning, or by one of them; hybrid is lexical where there is no embedder.",
 )
+rerank_option = click.option(
+    "--rerank",
+    default=50,
+    show_default=True,
+    type=click.IntRange(0, 1_000),
+    help="How many of the best a reranker puts in order, where one is configured; 0 for none.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 
 

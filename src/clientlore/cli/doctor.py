@@ -20,7 +20,7 @@ from clientlore.cli.common import audit_of, json_option, opened, say_json, say_t
 @click.option(
     "--live",
     is_flag=True,
-    help="Make one cheap call to each provider, judge and embedder that is configured instead.",
+    help="Make one cheap call to each provider, judge, embedder and reranker that is configured instead.",
 )
 @json_option
 def doctor(address: str | None, live: bool, as_json: bool) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.command()
 @json_option
 def providers(as_json: bool) -> None:
-    """Who can be asked, and who judges and embeds: what is missing, what is left today, how each did last."""
+    """Who can be asked, and who judges, embeds and reranks: what is missing, what is left today, how each did last."""
     from clientlore.runs.everybody import everybody
 
     with opened() as workspace:

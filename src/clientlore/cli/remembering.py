@@ -13,6 +13,7 @@ from clientlore.cli.common import (
     json_option,
     mode_option,
     opened,
+    rerank_option,
     say_json,
     say_table,
     tenant_option,
@@ -92,8 +93,9 @@ def memory_load(source: TextIO, tenant: str, as_json: bool) -> None:
     help="At most this many hits for each query.",
 )
 @mode_option
+@rerank_option
 @click.option("--out", required=True, metavar="OUT", help="The answers; - is standard output.")
-def memory_query(source: TextIO, tenant: str, limit: int, mode: Any, out: str) -> None:
+def memory_query(source: TextIO, tenant: str, limit: int, mode: Any, rerank: int, out: str) -> None:
     """Answer the queries of a file; - is standard input.
 
     Each line is a JSON object: id, owner, query and if wanted as_of. Each line of the answer has the id of the query
@@ -105,12 +107,15 @@ def memory_query(source: TextIO, tenant: str, limit: int, mode: Any, out: str) -
 
     asked = read_lines(source, Asked, Path(source.name).name)
     with opened() as workspace:
-        found = answers(workspace, tenant, asked, limit=limit, mode=mode)
+        found = list(answers(workspace, tenant, asked, limit=limit, mode=mode, rerank=rerank))
         written = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found)
     if out == "-":
         click.echo(written, nl=False)
     else:
         write_bytes(Path(out), written.encode())
+    reasons = [one["not_reranked"] for one in found if "not_reranked" in one]
+    if reasons:
+        click.echo(f"{len(reasons)} of {len(found)} not reranked: {reasons[-1]}", err=True)
 
 
 @memory.command("extract")

@@ -12,6 +12,7 @@ from clientlore.cli.common import (
     mode_option,
     one_tenant,
     opened,
+    rerank_option,
     say_json,
     tenant_option,
 )
@@ -75,6 +76,7 @@ class _Moment(click.ParamType[datetime.date]):
     help="Show so many of the same session before and after each.",
 )
 @mode_option
+@rerank_option
 @click.option("--explain", is_flag=True, help="Show what each score is made of.")
 @click.option(
     "--limit",
@@ -122,7 +124,7 @@ def search(
         )
     if as_json:
         hits = [asdict(hit) for hit in found.hits]
-        say_json({"mode": found.mode, "behind": found.behind, "hits": hits})
+        say_json({**{k: v for k, v in vars(found).items() if k != "hits"}, "hits": hits})
         return
     if not found.hits:
         click.echo("Nothing of that is remembered.")
@@ -138,8 +140,14 @@ def search(
             ranks = [f"{leg} rank {rank}" for leg, rank in hit.legs.items()]
             parts = [f"{part} {value:.3f}" for part, value in hit.parts.items()]
             click.echo(f"        = {', '.join([*parts, *ranks])}")
-    behind = f"; {found.behind} operations behind" if found.behind else ""
-    click.echo(f"{found.mode} search{behind}", err=True)
+    told = [f"{found.mode} search"]
+    if found.behind:
+        told.append(f"{found.behind} operations behind")
+    if found.reranked_by is not None:
+        told.append(f"reranked by {found.reranked_by}")
+    if found.not_reranked is not None:
+        told.append(f"not reranked: {found.not_reranked}")
+    click.echo("; ".join(told), err=True)
 
 
 def _pairs(where: tuple[str, ...]) -> dict[str, Any]:

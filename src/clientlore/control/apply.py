@@ -115,6 +115,7 @@ def _tenant(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
         **({} if wanted.extraction == "rules" else {"extraction": wanted.extraction}),
         **wanted.judge.settings(),
         **wanted.embeddings.settings(),
+        **wanted.rerank.settings(),
     }
     tenants.put_tenant(
         connection,

@@ -17,6 +17,7 @@ from pydantic import (
 
 from clientlore.control.embedding_entry import EmbeddingsEntry
 from clientlore.control.judge_entry import JudgeEntry
+from clientlore.control.rerank_entry import RerankEntry
 from clientlore.control.schedules import WEEKDAYS
 from clientlore.control.search_entry import SearchEntry
 from clientlore.control.tenant_entries import (
@@ -58,6 +59,7 @@ class TenantFile(Strict):
         extraction: Who finds what notes and documents say: `rules`, the model of `judge` on its budget, or nobody
             (`none`).
         embeddings: What search by meaning may cost.
+        rerank: What a reranker may see of what a search finds, and what it may cost.
         schedules: When to look for news.
     """
 
@@ -78,6 +80,7 @@ class TenantFile(Strict):
     judge: JudgeEntry = JudgeEntry()
     extraction: Literal["rules", "judge", "none"] = "rules"
     embeddings: EmbeddingsEntry = EmbeddingsEntry()
+    rerank: RerankEntry = RerankEntry()
     schedules: tuple[ScheduleEntry, ...] = ()
 
     @model_validator(mode="before")

@@ -29,7 +29,7 @@ from clientlore.memory import log
 from clientlore.memory.embedding import embedder_of
 from clientlore.memory.fold import fold
 from clientlore.memory.log import Operation, canonical, memory_id_for
-from clientlore.memory.search import Hit, Mode, Tier
+from clientlore.memory.search import RERANKED, Found, Mode, Tier
 from clientlore.memory.store import MemoryStore
 from clientlore.workspace import Workspace
 
@@ -211,9 +211,12 @@ def answers(
     *,
     limit: int,
     mode: Mode = "hybrid",
+    rerank: int = RERANKED,
     store: MemoryStore | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The hits of each query, best first, under the ids that were given when they were loaded.
+
+    Where a reranker is there and did not put them in order, `not_reranked` says why.
 
     Args:
         workspace: The stores.
@@ -221,6 +224,7 @@ def answers(
         asked: The queries.
         limit: At most this many hits each.
         mode: By words and meaning, or by one of them.
+        rerank: How many of the best of each a reranker puts in order, where there is one.
         store: The index.
 
     Raises:
@@ -229,13 +233,23 @@ def answers(
     """
     store = store or _store_of(workspace, tenant_id)
     for one in asked:
-        found: tuple[Hit, ...] = ()
+        found = Found((), mode)
         if one.query.strip():
             found = store.search(
-                tenant_id, one.query, owners=[one.owner], limit=limit, mode=mode, as_of=one.as_of
-            ).hits
-        hits = [{"id": h.attributes.get("id", h.memory_id), "score": h.score} for h in found]
-        yield {"id": one.id, "hits": hits}
+                tenant_id,
+                one.query,
+                owners=[one.owner],
+                limit=limit,
+                mode=mode,
+                rerank=rerank,
+                as_of=one.as_of,
+            )
+        hits = [{"id": h.attributes.get("id", h.memory_id), "score": h.score} for h in found.hits]
+        yield {
+            "id": one.id,
+            "hits": hits,
+            **({"not_reranked": found.not_reranked} if found.not_reranked else {}),
+        }
 
 
 def _store_of(workspace: Workspace, tenant_id: str) -> MemoryStore:

@@ -169,6 +169,19 @@ def order(ranked: Ranked, scope: Scope, allowed: Flags, limit: int) -> list[int]
     return found
 
 
+def reranked(places: Sequence[int], relevance: Mapping[int, float]) -> list[int]:
+    """The places in the order of their relevance, ties as they were.
+
+    A place of which no relevance is known stays where it stands, and the others go around it.
+
+    Args:
+        places: Best first.
+        relevance: By place, the larger the better.
+    """
+    best = iter(sorted((p for p in places if p in relevance), key=lambda p: -relevance[p]))
+    return [next(best) if p in relevance else p for p in places]
+
+
 def ranks(values: Floats, allowed: Flags, places: Sequence[int]) -> dict[int, int]:
     """The rank, from 1, that each of these places has among the allowed ones above 0."""
     scores = np.sort(values[allowed & (values > 0)])

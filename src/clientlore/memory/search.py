@@ -25,7 +25,12 @@ Mode = Literal["hybrid", "lexical", "vector"]
 Tier = Literal["general", "confidential", "secret", "ultra_secret"]
 TIERS: tuple[str, ...] = get_args(Tier)
 MOST_HITS = 1_000
+RERANKED = 50
+"""How many of the best hits a reranker is asked about, if nothing else is said."""
 _SHOWN = ["memory_id", "owner_id", "kind", "text", "recorded_at", "attributes", "sources"]
+Relevance = Callable[[str, pl.DataFrame], Mapping[int, float]]
+"""From a question and rows with text and attributes to the relevance of each, by its place among them; those whose
+place is missing stay where they stand."""
 _KEY = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 
@@ -47,6 +52,7 @@ class Query:
         closed: Also what no longer holds.
         by_session: Only the best of each session or document.
         context: How many memories of the same session or document before and after each hit to give with it.
+        rerank: How many of the best a reranker puts in order, where there is one; 0 for none, at most 1,000.
         limit: At most this many, 1 to 1,000.
     """
 
@@ -63,6 +69,7 @@ class Query:
     closed: bool = False
     by_session: bool = False
     context: int = 0
+    rerank: int = RERANKED
     limit: int = 10
 
     def checked(self) -> Query:
@@ -74,6 +81,10 @@ class Query:
         if not 1 <= self.limit <= MOST_HITS:
             raise ConfigurationError(
                 f"A limit of {self.limit} cannot be", f"Ask for 1 to {MOST_HITS:,}."
+            )
+        if not 0 <= self.rerank <= MOST_HITS:
+            raise ConfigurationError(
+                f"{self.rerank} hits cannot be reranked", f"Ask for 0 to {MOST_HITS:,}."
             )
         if not self.text.strip():
             raise ConfigurationError("There is nothing to search for", "Give some words.")
@@ -108,8 +119,9 @@ class Hit:
     """A memory that was found.
 
     Attributes:
-        score: The larger the better; comparable within one search only.
-        legs: Rank in each leg of the search, from 1.
+        score: The larger the better; comparable within one search only. A hit that a reranker moved has the score of
+            the place it came to.
+        legs: Rank in each leg of the search, and by the reranker, from 1.
         parts: What the score is made of, without what is 0 (`memory/ranking.py` has the formula).
         before: What stands before it in its session or document, as far as asked for.
         after: What stands after it.
@@ -136,11 +148,16 @@ class Found:
     Attributes:
         mode: `lexical`, `vector` or `hybrid`: what was really done.
         behind: Operations that the index has not caught up with yet, because somebody else was writing.
+        reranked_by: The model that put the best hits in order; None where none did.
+        not_reranked: Why it did not, where one is there: what happened, and what to do. The order is then that
+            without it.
     """
 
     hits: tuple[Hit, ...]
     mode: str
     behind: int = 0
+    reranked_by: str | None = None
+    not_reranked: str | None = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +199,13 @@ class Scopes:
         return scope
 
 
-def answer(scope: Scope, query: Query, vector: Floats | None, now: datetime) -> list[Hit]:
+def answer(
+    scope: Scope,
+    query: Query,
+    vector: Floats | None,
+    now: datetime,
+    relevance: Relevance | None = None,
+) -> list[Hit]:
     """The hits of a query in a scope.
 
     Args:
@@ -190,6 +213,7 @@ def answer(scope: Scope, query: Query, vector: Floats | None, now: datetime) -> 
         query: What is looked for.
         vector: The query's, where there is an embedder; its cosine with each memory is the vector leg.
         now: What holds is what holds then, unless the query names an instant.
+        relevance: Puts the best `query.rerank` of what was found in order; the rest follows as it was.
     """
     if scope.rows.is_empty():
         return []
@@ -207,23 +231,41 @@ def answer(scope: Scope, query: Query, vector: Floats | None, now: datetime) -> 
         ranked = lexical
         if query.mode == "hybrid":
             ranked = ranking.fuse(lexical, cosine, allowed, query.limit)
-    wanted = scope.rows.height if query.by_session else query.limit
+    depth = 0 if relevance is None else query.rerank
+    wanted = scope.rows.height if query.by_session else max(query.limit, depth)
     places = ranking.order(ranked, scope, allowed, wanted)
+    told: dict[int, float] = {}
+    moved: dict[int, float] = {}
+    if relevance is not None and places:
+        best = scope.rows.select("text", "attributes")[places[:depth]]
+        told = {places[n]: found for n, found in relevance(query.text, best).items()}
+        scores = ranked.scores[places[:depth]].tolist()
+        places = ranking.reranked(places, told)
+        # Who sorts by the score gets this order too.
+        moved = dict(zip(places, scores, strict=False))
     if query.by_session:
-        places = _best_of_sessions(scope, places)[: query.limit]
+        places = _best_of_sessions(scope, places)
+    places = places[: query.limit]
     legs: dict[str, dict[int, int]] = {}
     if query.mode != "vector":
         found = np.where(lexical.matches, lexical.scores, 0.0)
         legs["lexical"] = ranking.ranks(found, allowed, places)
     if cosine is not None:
         legs["vector"] = ranking.ranks(cosine, allowed, places)
-    return _hits(scope, query, ranked, legs, places, allowed)
+    if told:
+        legs["rerank"] = {
+            p: 1 + sum(x > told[p] for x in told.values()) for p in places if p in told
+        }
+    scores_of = {p: moved.get(p, float(ranked.scores[p])) for p in places}
+    parts = {n: {p: float(part[p]) for p in places} for n, part in ranked.parts.items()}
+    return _hits(scope, query, scores_of, {**parts, "rerank": told}, legs, places, allowed)
 
 
 def _hits(
     scope: Scope,
     query: Query,
-    ranked: Ranked,
+    scores: Mapping[int, float],
+    parts_of: Mapping[str, Mapping[int, float]],
     legs: Mapping[str, Mapping[int, int]],
     places: Sequence[int],
     allowed: Flags,
@@ -232,14 +274,14 @@ def _hits(
     for place, row in zip(
         places, scope.rows.select(_SHOWN)[list(places)].iter_rows(named=True), strict=True
     ):
-        parts = {name: round(float(part[place]), 6) for name, part in ranked.parts.items()}
+        parts = {name: round(part.get(place, 0.0), 6) for name, part in parts_of.items()}
         hits.append(
             Hit(
                 memory_id=row["memory_id"],
                 owner_id=row["owner_id"],
                 kind=row["kind"],
                 text=row["text"],
-                score=round(float(ranked.scores[place]), 6),
+                score=round(scores[place], 6),
                 recorded_at=row["recorded_at"],
                 attributes=json.loads(row["attributes"]),
                 sources=tuple(row["sources"] or ()),

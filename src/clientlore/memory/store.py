@@ -21,9 +21,10 @@ import pyarrow as pa
 from clientlore.errors import BusyError, ConfigurationError, ProviderError, StoreError
 from clientlore.memory import log
 from clientlore.memory.fold import alive, fold
+from clientlore.memory.reranking import reranking_for
 from clientlore.memory.scope import Scope, make_scope
 from clientlore.memory.search import Found, Query, ScopeKey, Scopes, answer, seen
-from clientlore.providers.judging import Embedder
+from clientlore.providers.judging import Embedder, Reranker
 from clientlore.storage.files import write_bytes
 from clientlore.storage.vectors import quoted
 from clientlore.workspace import Workspace
@@ -82,10 +83,17 @@ class MemoryStore:
         workspace: The stores.
         embedder: Makes vectors; that of the environment if not given. Without one, search is by words alone and
             says so.
+        reranker: Puts the best hits in order, as far as a tenant lets it; that of the environment if not given.
     """
 
-    def __init__(self, workspace: Workspace, embedder: Embedder | None = None) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        embedder: Embedder | None = None,
+        reranker: Reranker | None = None,
+    ) -> None:
         self._workspace = workspace
+        self._reranker = reranker
         self._embedder = workspace.embedder if embedder is None else embedder
         self._scopes = Scopes()
 
@@ -197,8 +205,12 @@ class MemoryStore:
                 mode = "lexical"  # worse, and better than nothing
         if scope is None:
             return Found((), mode, behind)
-        hits = answer(scope, query, vector, self._workspace.clock.now())
-        return Found(tuple(hits), mode, behind)
+        asked = reranking_for(self._workspace, tenant_id, self._reranker) if query.rerank else None
+        now = self._workspace.clock.now()
+        if asked is None:
+            return Found(tuple(answer(scope, query, vector, now)), mode, behind)
+        hits = answer(scope, query, vector, now, asked.relevance)
+        return Found(tuple(hits), mode, behind, asked.by, asked.why_not)
 
     def duplicates(self, tenant_id: str) -> list[str]:
         """Ids that stand more than once in the index: LanceDB lets two writers insert one new key twice."""

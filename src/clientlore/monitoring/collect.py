@@ -7,10 +7,8 @@ source said last (ETag, moved, gone) is stored only after what it covers is stor
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -23,6 +21,7 @@ from clientlore.monitoring.asking import SourceOutcome, ask_all, parse, stand_in
 from clientlore.providers.base import Ask, Parsed, Response
 from clientlore.providers.limits import IN_BUDGET
 from clientlore.providers.registry import kind_of
+from clientlore.providers.waiting import run
 from clientlore.run_context import RunContext
 from clientlore.storage.lake import Table
 
@@ -130,20 +129,9 @@ def collect(
     seen = raw.seen_bodies(workspace.lake, tenant.tenant_id, day)
     shelf = _Shelf(ctx, tenant.tenant_id, day, table, seen)
     if asks:
-        _run(ask_all(ctx, asks, shelf.take))
+        run(ask_all(ctx, asks, shelf.take))
         shelf.store()
     return Collected(tuple(shelf.stored[s.source_id] for s in wanted), shelf.rows, healed)
-
-
-def _run(asking: Coroutine[Any, Any, None]) -> None:
-    """Runs a coroutine to its end; in a thread where this one has a loop already, as a notebook has."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(asking)
-        return
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, asking).result()
 
 
 @dataclass

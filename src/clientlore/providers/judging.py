@@ -1,4 +1,4 @@
-"""Protocols of what judges and what embeds: the places where a language model or an embedder is plugged in."""
+"""Protocols of what judges, embeds and reranks: the places where models of others are plugged in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import polars as pl
 
-from clientlore.control.model import Client
+from clientlore.control.model import Client, Mode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,6 +82,32 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Array of shape (len(texts), dimension), float32, rows of length 1."""
+        ...
+
+    def close(self) -> None:
+        """Closes its connections, if it has any."""
+        ...
+
+
+class Reranker(Protocol):
+    """Says how relevant texts are to a question, looking at each together with it."""
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def mode(self) -> Mode:
+        """Whether what it says is real; a mock serves mock tenants only."""
+        ...
+
+    def rerank(self, query: str, texts: Sequence[str]) -> Sequence[float]:
+        """The relevance of each text, in the order of the texts: the larger the better, on a scale of the model's own.
+
+        Raises:
+            ProviderError: It did not answer, or not with a relevance for each.
+        """
         ...
 
     def close(self) -> None:

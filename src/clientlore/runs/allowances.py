@@ -14,8 +14,10 @@ from clientlore.control import budgets, embedding_entry, judge_entry, search_ent
 from clientlore.control import tables as t
 from clientlore.control.budgets import Limits, SpendingDay
 from clientlore.control.model import Tenant
+from clientlore.control.rerank_entry import rerank_of
 from clientlore.errors import StoreError
 from clientlore.memory.embedding import PROVIDER as EMBEDDINGS
+from clientlore.memory.reranking import PROVIDER as RERANK
 from clientlore.monitoring.raw import RESPONSES
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.workspace import Workspace
@@ -56,6 +58,8 @@ def budgets_left(
 def _limits(tenant: Tenant, provider: str) -> Limits:
     if provider == EMBEDDINGS:
         return embedding_entry.limits_of(tenant.settings)
+    if provider == RERANK:
+        return rerank_of(tenant.settings).limits
     if judge_entry.judge_of(tenant.settings).provider == provider != "rules":
         return judge_entry.limits_of(tenant.settings)
     return search_entry.limits_for(tenant.settings, provider)
@@ -101,10 +105,10 @@ def judged_last(connection: Connection, provider: str) -> datetime | None:
     return connection.execute(query).scalar()
 
 
-def embedded_last(connection: Connection) -> datetime | None:
-    """When vectors were last made."""
+def answered_last(connection: Connection, provider: str) -> datetime | None:
+    """When an embedder or a reranker last gave something, since only that takes tokens."""
     c = t.provider_spending.c
-    query = sa.select(sa.func.max(c.updated_at)).where(c.provider == EMBEDDINGS, c.tokens > 0)
+    query = sa.select(sa.func.max(c.updated_at)).where(c.provider == provider, c.tokens > 0)
     return connection.execute(query).scalar()
 
 

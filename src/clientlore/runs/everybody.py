@@ -1,4 +1,4 @@
-"""Everybody who can be asked, in one list, with what is left: providers of news and CRM data, judges, the embedder."""
+"""Everybody who can be asked, in one list, with what is left: providers of news and CRM data, judges and the like."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from sqlalchemy.engine import Connection
 from clientlore.control import tenants
 from clientlore.control.judge_entry import judge_of
 from clientlore.control.model import Tenant
+from clientlore.control.rerank_entry import rerank_of
 from clientlore.memory.embedding import PROVIDER as EMBEDDINGS
+from clientlore.memory.reranking import PROVIDER as RERANK
+from clientlore.providers.reranking.choosing import missing
+from clientlore.providers.reranking.mock import MOCK
 from clientlore.runs import allowances
 from clientlore.runs.providers import Standing, is_set, standing
 from clientlore.settings import Settings
@@ -25,7 +29,11 @@ def everybody(workspace: Workspace) -> list[Standing]:
     today = workspace.clock.now().date()
     with workspace.control.read() as connection:
         known = tenants.all_tenants(connection)
-        models = [*_judges(workspace, connection, known), _embedder(workspace, connection, known)]
+        models = [
+            *_judges(workspace, connection, known),
+            _embedder(workspace, connection, known),
+            _reranker(workspace, connection, known),
+        ]
         accounts = allowances.accounts_left(workspace, [x.tenant_id for x in known])
         return [
             replace(
@@ -86,7 +94,29 @@ def _embedder(workspace: Workspace, connection: Connection, known: Sequence[Tena
         ),
         missing=missing,
         elsewhere=() if base is None else (base,),
-        last_success_at=allowances.embedded_last(connection),
+        last_success_at=allowances.answered_last(connection, EMBEDDINGS),
+    )
+
+
+def _reranker(workspace: Workspace, connection: Connection, known: Sequence[Tenant]) -> Standing:
+    wanted = workspace.settings.rerank
+    absent, is_mock = missing(wanted), wanted.model == MOCK
+    used = [
+        tenant
+        for tenant in known
+        if rerank_of(tenant.settings).up_to != "none" and (tenant.mode == "mock" or not is_mock)
+    ]
+    return replace(
+        _model(
+            RERANK,
+            "order_of_hits",
+            title=wanted.model or "nobody",
+            tenants=0 if absent else len(used),
+        ),
+        mode="mock" if is_mock else "live",
+        missing=absent,
+        elsewhere=() if wanted.url is None or is_mock else (wanted.url,),
+        last_success_at=allowances.answered_last(connection, RERANK),
     )
 
 

@@ -1,4 +1,4 @@
-"""One cheap call to everybody who is configured: sources, judges, the embedder. Each failure says what to do.
+"""One cheap call to everybody who is configured: sources, judges, the embedder, the reranker; failures say what to do.
 
 Nothing is stored, and no budget of a tenant is charged: a person asked for it. Not here: mail (`trying_mail`).
 """
@@ -53,8 +53,13 @@ class _Once(Http):
 
 
 def try_live(workspace: Workspace) -> list[Finding]:
-    """Asks each source's provider, each judge and the embedder once."""
-    found = [*_sources(workspace), *_judges(workspace), *_embedder(workspace)]
+    """Asks each source's provider, each judge, the embedder and the reranker once."""
+    found = [
+        *_sources(workspace),
+        *_judges(workspace),
+        *_embedder(workspace),
+        *_reranker(workspace),
+    ]
     if found:
         return found
     return [
@@ -192,6 +197,22 @@ def _embedder(workspace: Workspace) -> Iterator[Finding]:
     yield Finding(
         "ok", "embedder", f"{made.model} answers in {took:.0f} ms with {made.dimension} numbers"
     )
+
+
+def _reranker(workspace: Workspace) -> Iterator[Finding]:
+    started = time.perf_counter()
+    try:
+        made = workspace.reranker
+        if made is None:
+            return
+        made.rerank("Clientlore", ["Clientlore", "the weather"])
+    except ClientloreError as error:
+        advice = error.next_step or "Searches keep the order without it until then."
+        yield Finding("no", "reranker", error.what, advice)
+        return
+    took = (time.perf_counter() - started) * 1_000
+    only = " and serves mock tenants alone" if made.mode == "mock" else ""
+    yield Finding("ok", "reranker", f"{made.model} answers in {took:.0f} ms{only}")
 
 
 def _unused(found: Finding) -> Finding:

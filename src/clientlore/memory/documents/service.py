@@ -6,6 +6,7 @@ then the index. After a crash, giving the same again completes it. Who writes ho
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from clientlore.memory.search import Hit, Mode, Tier
 from clientlore.memory.store import MemoryStore
 from clientlore.workspace import Workspace
 
+_log = logging.getLogger(__name__)
 BATCH = 10
 """Documents that are committed together."""
 MOST_LISTED = 1_000
@@ -275,12 +277,14 @@ class Documents:
             mode=mode,
             limit=limit,
             by_session=True,
-        ).hits
-        heads = self._heads(ids={hit.attributes["session"] for hit in found}, as_of=as_of)
+        )
+        if found.not_reranked:
+            _log.warning("Documents of '%s' not reranked: %s", self.tenant_id, found.not_reranked)
+        heads = self._heads(ids={hit.attributes["session"] for hit in found.hits}, as_of=as_of)
         by_id = {row["memory_id"]: row for row in heads.iter_rows(named=True)}
         return tuple(
             self._hit(hit, keeping.document_of(by_id[hit.attributes["session"]]), as_of, sections)
-            for hit in found
+            for hit in found.hits
             if hit.attributes["session"] in by_id
         )
 

@@ -49,9 +49,11 @@ class Redaction:
 
     Args:
         people: Names that are known beforehand.
+        any_case: One mark for a value in whatever case it is written, where texts are compared and nothing is put back.
     """
 
     people: Iterable[str] = ()
+    any_case: bool = False
     _marks: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -74,6 +76,7 @@ class Redaction:
         return text
 
     def _mark(self, kind: str, value: str) -> str:
+        value = value.casefold() if self.any_case else value
         if value not in self._marks:
             number = 1 + sum(mark.startswith(f"[{kind} ") for mark in self._marks.values())
             self._marks[value] = f"[{kind} {number}]"

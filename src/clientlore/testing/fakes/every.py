@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
-from clientlore.testing.fakes import anthropic, openai
+from clientlore.testing.fakes import anthropic, openai, rerank
 from clientlore.testing.fakes.authority import make_authority
 from clientlore.testing.fakes.news import CONTACT, ENGINE, KEY
 from clientlore.testing.fakes.serving import Fake, Part, serving
@@ -29,7 +29,7 @@ CRM: Mapping[str, tuple[str, ...]] = {
     "salesforce": ("SALESFORCE_API_BASE", "SALESFORCE_CLIENT_SECRET"),
     "hubspot": ("HUBSPOT_API_BASE", "HUBSPOT_ACCESS_TOKEN"),
 }
-MODELS = ("openai", "anthropic")
+MODELS = ("openai", "anthropic", "rerank")
 EMBEDDING_MODEL = "text-embedding-3-small"
 VERTEX_CONFIG = (
     "projects/example/locations/global/collections/default_collection/engines/site"
@@ -84,6 +84,9 @@ def environment(address: str) -> dict[str, str]:
         "ANTHROPIC_API_BASE": f"{address}{anthropic.PREFIX}",
         "ANTHROPIC_API_KEY": anthropic.KEY,
         "EMBEDDING_MODEL": EMBEDDING_MODEL,
+        "RERANK_URL": f"{address}{rerank.PATH}",
+        "RERANK_MODEL": rerank.MODEL,
+        "RERANK_API_KEY": rerank.KEY,
     }
     for name, variables in {**SEARCH, **CRM}.items():
         for variable in variables:
