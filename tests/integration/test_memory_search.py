@@ -16,7 +16,11 @@ from clientlore.clock import FrozenClock
 from clientlore.errors import ConfigurationError
 from clientlore.ids import stable_id
 from clientlore.memory import bulk, store
+from clientlore.memory.kinds import Tier
+from clientlore.memory.maintenance.running import maintain
 from clientlore.memory.search import Hit
+from clientlore.memory.service import MemoryService
+from clientlore.memory.statements import Statement
 from clientlore.memory.store import MemoryStore
 from clientlore.testing.workspaces import open_workspace
 from clientlore.workspace import Workspace
@@ -140,6 +144,42 @@ def test_what_is_above_the_clearance_is_not_seen_and_does_not_bear_on_what_is(
     assert made.search("acme", "plant", clearance="confidential").hits == ()
     with pytest.raises(ConfigurationError, match="no security tier 'top'"):
         made.search("acme", "plant", clearance="top")
+
+
+def test_what_somebody_said_in_secret_stays_so_in_search_and_in_what_upkeep_makes_of_it(
+    workspace: Workspace, clock: FrozenClock
+) -> None:
+    told = clock.now() - dt.timedelta(days=90)
+    put(
+        workspace,
+        "acme",
+        *(
+            {
+                "id": f"{tier} {n}",
+                "text": f"Visit {n} to the {place} plant",
+                "kind": "activity",
+                "occurred_at": told.isoformat(),
+                "security": tier,
+            }
+            for tier, place in (("general", "Porto"), ("secret", "Lisbon"))
+            for n in range(6)
+        ),
+    )
+    service = MemoryService(workspace, "acme")
+    said = Statement("ann", "A merger of the Lisbon plant is planned", "n1", told, tier="secret")
+    service.remember([said])
+    made = maintain(service, "summarization", clock.now())
+    assert made.plan.result["summaries"] == 2
+    store = MemoryStore(workspace)
+
+    def texts(clearance: Tier) -> str:
+        found = store.search("acme", "plant Lisbon Porto merger", clearance=clearance, limit=99)
+        return " ".join(hit.text for hit in found.hits)
+
+    assert "Porto" in texts("confidential")
+    assert "Lisbon" not in texts("confidential")
+    assert "merger of the Lisbon plant" in texts("secret")
+    assert "Visit 1 to the Lisbon plant" in texts("secret")
 
 
 def test_a_hit_says_what_its_score_is_made_of_and_what_stands_around_it(

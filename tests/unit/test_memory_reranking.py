@@ -19,7 +19,7 @@ from clientlore.control.rerank_entry import RerankEntry, rerank_of
 from clientlore.errors import ConfigurationError, RetriableError
 from clientlore.memory import bulk, ranking
 from clientlore.memory.documents import Documents
-from clientlore.memory.reranking import CHARS_PER_TEXT, places_shown
+from clientlore.memory.reranking import CHARS_PER_TEXT
 from clientlore.memory.search import Found, Hit
 from clientlore.memory.service import MemoryService
 from clientlore.memory.store import MemoryStore
@@ -181,20 +181,6 @@ def test_where_nothing_may_be_sent_nobody_is_asked_and_the_answer_says_so(
     assert stub.asked == []
     assert "above the tier 'general'" in str(found.not_reranked)
     assert len(found.hits) == 9
-
-
-def test_a_tier_is_that_of_the_text_or_of_where_it_comes_from_and_an_unknown_one_is_above_all() -> (
-    None
-):
-    told = [
-        "{}",
-        '{"tier": "secret"}',
-        '{"security": "secret", "tier": "general"}',
-        '{"tier": "x"}',
-    ]
-    rows = pl.DataFrame({"attributes": told})
-    assert places_shown(rows, "confidential") == [0]
-    assert places_shown(rows, "ultra_secret") == [0, 1, 2]
 
 
 def test_personal_data_is_taken_out_where_the_tenant_says_so_and_the_answer_keeps_it(

@@ -28,8 +28,9 @@ from clientlore.ids import SLUG
 from clientlore.memory import log
 from clientlore.memory.embedding import embedder_of
 from clientlore.memory.fold import fold
+from clientlore.memory.kinds import Tier
 from clientlore.memory.log import Operation, canonical, memory_id_for
-from clientlore.memory.search import RERANKED, Found, Mode, Tier
+from clientlore.memory.search import RERANKED, Found, Mode
 from clientlore.memory.store import MemoryStore
 from clientlore.workspace import Workspace
 

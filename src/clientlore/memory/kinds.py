@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 HALF_LIFE_DAYS: Mapping[str, float] = {
     "fact": 180.0,
@@ -25,7 +26,8 @@ HALF_LIFE_DAYS: Mapping[str, float] = {
 }
 """Days after which a memory that nobody told again counts half, by kind."""
 KINDS = tuple(HALF_LIFE_DAYS)
-TIERS = ("general", "confidential", "secret", "ultra_secret")
+Tier = Literal["general", "confidential", "secret", "ultra_secret"]
+TIERS: tuple[str, ...] = get_args(Tier)
 """Tiers of security, the most open first."""
 IMPORTANCE = 0.5
 """Of 0 to 1, for a memory of which nobody said how important it is."""

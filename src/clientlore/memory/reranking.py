@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
@@ -25,7 +24,7 @@ from clientlore.errors import (
     QuotaExhaustedError,
 )
 from clientlore.memory.embedding import Counting
-from clientlore.memory.kinds import TIERS
+from clientlore.memory.search import not_above
 from clientlore.providers.judging import Reranker
 from clientlore.providers.limits import IN_BUDGET
 from clientlore.providers.llm.guarding import Redaction, clean
@@ -84,7 +83,7 @@ class Reranking:
                 f"The mock reranks for mock tenants alone, and '{self.tenant_id}' is {tenant.mode}",
                 "Name a model in RERANK_MODEL and its address in RERANK_URL.",
             )
-        shown = places_shown(rows, allowed.up_to)
+        shown: list[int] = rows.select(n=not_above(allowed.up_to).arg_true())["n"].to_list()
         if len(shown) < 2:
             raise ConfigurationError(
                 f"All but {len(shown)} of the {rows.height} best hits are above the tier '{allowed.up_to}'",
@@ -188,19 +187,3 @@ def reranking_for(
     if reranker is None and wanted.model is None and wanted.url is None:
         return None
     return Reranking(workspace, tenant_id, reranker)
-
-
-def places_shown(rows: pl.DataFrame, up_to: str) -> list[int]:
-    """The places of what is not above a tier, by its own and by that of the document it comes from.
-
-    What has no tier is general; a tier that is not known is above all.
-    """
-    tier = pl.max_horizontal(_tier("security"), _tier("tier"))
-    shown: list[int] = rows.select(shown=(tier <= TIERS.index(up_to)).arg_true())["shown"].to_list()
-    return shown
-
-
-def _tier(name: str) -> pl.Expr:
-    known: dict[Any, int] = {tier: n for n, tier in enumerate(TIERS)}
-    said = pl.col("attributes").str.json_path_match(f"$.{name}").fill_null(TIERS[0])
-    return said.replace_strict(known, default=len(TIERS), return_dtype=pl.Int64)

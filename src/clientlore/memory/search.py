@@ -18,12 +18,11 @@ import polars as pl
 
 from clientlore.errors import ConfigurationError
 from clientlore.memory import ranking
+from clientlore.memory.kinds import TIERS, Tier
 from clientlore.memory.ranking import Ranked
 from clientlore.memory.scope import Flags, Floats, Scope
 
 Mode = Literal["hybrid", "lexical", "vector"]
-Tier = Literal["general", "confidential", "secret", "ultra_secret"]
-TIERS: tuple[str, ...] = get_args(Tier)
 MOST_HITS = 1_000
 RERANKED = 50
 """How many of the best hits a reranker is asked about, if nothing else is said."""
@@ -325,11 +324,14 @@ def _allowed(rows: pl.DataFrame, query: Query, at: datetime) -> Flags:
 
 
 def seen(rows: pl.DataFrame, clearance: str | None) -> pl.DataFrame:
-    """The rows that are not above a clearance; one without a tier is general."""
-    if clearance is None:
-        return rows
+    """The rows that are not above a clearance."""
+    return rows if clearance is None else rows.filter(not_above(clearance))
+
+
+def not_above(clearance: str) -> pl.Expr:
+    """Whether a row is of this tier or a more open one; without a tier it is general, with an unknown one never."""
     tier = pl.col("attributes").str.json_path_match("$.security").fill_null(TIERS[0])
-    return rows.filter(tier.is_in(TIERS[: TIERS.index(clearance) + 1]))
+    return tier.is_in(TIERS[: TIERS.index(clearance) + 1])
 
 
 def _best_of_sessions(scope: Scope, places: Sequence[int]) -> list[int]:

@@ -146,7 +146,7 @@ def _attributes(told: Statement) -> dict[str, Any]:
         **told.attributes,
         "importance": told.importance,
         "confidence": told.confidence,
-        "tier": told.tier,
+        "security": told.tier,
         "held_from": told.held_from.isoformat(),
     }
     if told.fact is not None:

@@ -185,7 +185,7 @@ def _restated(seen: Observation) -> Statement:
         kind=told.get("kind") or row["kind"],
         importance=told.get("importance", kinds.IMPORTANCE),
         confidence=told.get("confidence"),
-        tier=told.get("tier", "general"),
+        tier=told.get("security", "general"),
         fact=Fact(told["subject"], told["attribute"], told["value"]),
         sources=tuple(row["sources"] or ()),
     )

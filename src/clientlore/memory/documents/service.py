@@ -27,8 +27,8 @@ from clientlore.memory.documents.keeping import Reading
 from clientlore.memory.documents.model import Added, Document, NewDocument, Passage
 from clientlore.memory.embedding import embedder_of
 from clientlore.memory.fold import alive, fold
-from clientlore.memory.kinds import PASSAGE
-from clientlore.memory.search import Hit, Mode, Tier
+from clientlore.memory.kinds import PASSAGE, Tier
+from clientlore.memory.search import Hit, Mode
 from clientlore.memory.store import MemoryStore
 from clientlore.workspace import Workspace
 

@@ -165,7 +165,7 @@ def _wanted(tenant_id: str, source: Wanted, stated: Statement) -> Wanted:
             "source_mode": source.attributes["source_mode"],
             "importance": kinds.IMPORTANCE,
             "confidence": stated.confidence,
-            "tier": stated.tier,
+            "security": stated.tier,
             **({} if since is None else {"held_from": since.isoformat()}),
             **_told(stated.fact),
         },

@@ -113,7 +113,7 @@ def remember_documents(
             of_source[source.source_id] = document
     done = extracted(extractor, sources)
     stated = [
-        _in_its_tier(
+        replace(
             statement_of(
                 one,
                 document.owner_id,
@@ -123,7 +123,8 @@ def remember_documents(
                 names=names.get(document.owner_id, ()),
                 actor=actor,
             ),
-            document.security,
+            # What a document says is as secret as the document.
+            tier=document.security or TIERS[0],
         )
         for one in done.found
         for document in (of_source[one.source_id],)
@@ -133,12 +134,6 @@ def remember_documents(
     return Remembered(
         len(sources), len(done.left_to_rules), {o: outcomes.count(o) for o in sorted(set(outcomes))}
     )
-
-
-def _in_its_tier(statement: Statement, tier: str) -> Statement:
-    """What a document says is as secret as the document; search goes by `security`."""
-    told = {**statement.attributes, "security": tier} if tier != TIERS[0] else statement.attributes
-    return replace(statement, tier=tier, attributes=told)
 
 
 def _each_once(statements: Iterable[Statement]) -> list[Statement]:

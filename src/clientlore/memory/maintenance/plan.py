@@ -58,7 +58,7 @@ def told(state: pl.DataFrame) -> pl.DataFrame:
         said("subject").alias("subject"),
         said("attribute").alias("attribute"),
         said("value").alias("value"),
-        said("tier").fill_null("general").alias("tier"),
+        said("security").fill_null("general").alias("tier"),
         said("event_id").alias("event_id"),
         said("importance")
         .cast(pl.Float64, strict=False)

@@ -70,7 +70,7 @@ def summarise(state: pl.DataFrame, at: datetime, older_than_days: float = 30) ->
                 attributes={
                     "claims": claims,
                     "folds": len(ids),
-                    "tier": tier,
+                    "security": tier,
                     "importance": round(float(children["importance"].max()), 6),  # type: ignore[arg-type]
                 },
                 sources=tuple(f"memory:{c['source']}" for c in claims),
