@@ -23,7 +23,7 @@ docs: .venv/.manifest  ## the analysts' models, documented by dbt
 	@$(BIN)/clientlore warehouse docs
 
 test: .venv/.manifest .venv-library/.ready .venv-duckdb1/.ready  ## every test
-	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov $(TEST_ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --cov $(TEST_ARGS)
 
 check: .venv/.manifest  ## lint, format, types, layers, definitions
 	@$(BIN)/ruff check .

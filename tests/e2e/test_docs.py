@@ -114,7 +114,6 @@ def checkout(tmp_path: Path) -> Checkout:
         ".clientlore*",
         ".env",
         ".*_cache",
-        "__pycache__",
     )
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*left_out))
     venv = Path(sys.prefix)
