@@ -153,6 +153,8 @@ def _wanted(tenant_id: str, source: Wanted, stated: Statement) -> Wanted:
     assert stated.kind is not None
     # An undated text is collected again and again: when that was must not make it another memory.
     since = source.valid_from
+    # What a document says is as secret as the document; search goes by `security`.
+    secret = {k: v for k, v in source.attributes.items() if k == "security"}
     return Wanted(
         owner_id=stated.owner_id,
         kind=stated.kind,
@@ -165,7 +167,8 @@ def _wanted(tenant_id: str, source: Wanted, stated: Statement) -> Wanted:
             "source_mode": source.attributes["source_mode"],
             "importance": kinds.IMPORTANCE,
             "confidence": stated.confidence,
-            "tier": stated.tier,
+            "tier": source.attributes.get("security", stated.tier),
+            **secret,
             **({} if since is None else {"held_from": since.isoformat()}),
             **_told(stated.fact),
         },
