@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -19,7 +20,9 @@ from clientlore.memory.log import LOG
 from clientlore.memory.service import MemoryService
 from clientlore.run_context import RunContext, Scope
 from clientlore.runs.forgetting import forget
+from clientlore.runs.orchestrator import OrchestratorStatus
 from clientlore.runs.stages import run_stage
+from clientlore.runs.standing import standing
 from clientlore.testing.fakes import openai
 from clientlore.testing.fakes.serving import Fake, serving
 from clientlore.testing.workspaces import open_workspace, put_tenant
@@ -125,9 +128,10 @@ def test_a_document_that_was_replaced_says_what_it_says_now(shelf: Shelf) -> Non
     shelf.make()
     assert len(shelf.said()) == 2
     shelf.next_day()
-    shelf.give(f"{ANN} Nice weather.")
-    shelf.make()
-    assert shelf.said() == [ANN]
+    shelf.give(f"{ANN} The plant is in Kiel.")
+    for day in (shelf.today, shelf.today - timedelta(days=1)):
+        shelf.make(day)
+        assert shelf.said() == [ANN, "The plant is in Kiel."]
 
 
 @pytest.mark.parametrize("days", [0, 1])
@@ -162,6 +166,11 @@ def test_a_day_reads_a_bounded_number_and_the_next_ones_the_rest_oldest_first(
             assert told["passages_waiting"] == waiting
             assert shelf.said() == [f"The CFO of Firm{n} is Ann Lee." for n in range(read)]
         shelf.next_day()
+        left = standing(shelf.workspace, OrchestratorStatus("none"))
+        assert left.tenants[0]["unread"] == waiting
+        assert any("left for the next days" in said for said in left.needs_attention) == bool(
+            waiting
+        )
     assert "passages_read" not in shelf.make()
 
 
@@ -276,3 +285,38 @@ def test_a_day_that_failed_is_made_up_for_by_the_next(shelf: Shelf) -> None:
     shelf.make()
     shelf.make(shelf.today - timedelta(days=1))
     assert (shelf.said(), shelf.service.log().height) == ([ANN], before)
+
+
+SENTENCES = [f"The plant in {town} is open." for town in ("Kiel", "Bonn", "Ulm", "Trier", "Jena")]
+
+
+@pytest.mark.parametrize("seed", [3])
+def test_whatever_came_and_went_memory_ends_with_what_the_documents_say(
+    shelf: Shelf, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unread, "MOST_A_DAY", 3)
+    rng = Random(seed)
+    shelf.tenant()
+    held: dict[str, tuple[str, set[str]]] = {}
+    for _ in range(14):
+        name, texts = rng.choice("abcd"), rng.sample(SENTENCES, rng.randint(1, 3))
+        match rng.randint(0, 4):
+            case 0 if name in held:
+                shelf.delete(held.pop(name)[0])
+            case 1:
+                shelf.next_day()
+                shelf.make()
+            case 2:
+                shelf.make(shelf.today - timedelta(days=rng.randint(0, 2)))
+            case _:
+                held[name] = (shelf.give(" ".join(["Good call.", *texts]), name), set(texts))
+        shelf.clock.advance(timedelta(minutes=1))
+    while shelf.make().get("passages_waiting"):
+        shelf.next_day()
+    shelf.next_day()
+    shelf.make()
+    assert set(shelf.said()) == set().union(*(texts for _, texts in held.values()))
+    before = shelf.service.log().height
+    for back in (2, 0, 1):
+        shelf.make(shelf.today - timedelta(days=back))
+    assert shelf.service.log().height == before
