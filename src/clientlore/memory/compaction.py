@@ -52,8 +52,9 @@ def tidied(table: Any, mark: Mark) -> Mark:
     Returns:
         The mark, with when its files were last put together.
     """
+    # A table that was written anew counts its versions from the beginning: it is younger than its mark.
     written = int(table.version) - mark.optimized
-    if written < OPTIMIZE_WRITES and _unindexed(table) < OPTIMIZE_ROWS:
+    if 0 <= written < OPTIMIZE_WRITES and _unindexed(table) < OPTIMIZE_ROWS:
         return mark
     now = time.time()
     since = timedelta(seconds=max(now - mark.optimized_at, 0.001))
