@@ -20,8 +20,8 @@ OWNERS = ["team:intelligence"]
     kinds={"sql", "parquet"},
     owners=OWNERS,
     check_specs=check_specs("core/memory_log"),
-    description="A row is an operation on memory that the day's sources gave rise to. The log itself, append-only, "
-    "is in the control plane; this is its export.",
+    description="A row is an operation on memory that the day's sources gave rise to: events, notes in the CRM, "
+    "and the documents that the day read. The log itself, append-only, is in the control plane; this is its export.",
 )
 def memory_log(
     context: dg.AssetExecutionContext, run: dg.ResourceParam[Session]

@@ -1,9 +1,8 @@
-"""`python -m bench.upkeep`: a day of upkeep of 100,000 memories, and what 1,000 small writes leave behind.
+"""`python -m bench.upkeep`: a day of upkeep of 100,000 memories.
 
 The day is what the job `daily_memory` does for a tenant, stage by stage, with everything switched on: the page of what
-would be done, the tasks, connections, insights and the index. Aims: a day under 30 s; after 1,000 small writes as many
-files and as short a search as after 100. Medians of fresh homes; the processor's time stands beside the clock's, since
-a busy machine shows in the clock alone.
+would be done, the tasks, connections, insights and the index. Aim: a day under 30 s. Medians of fresh homes; the
+processor's time stands beside the clock's, since a busy machine shows in the clock alone.
 """
 
 from __future__ import annotations
@@ -20,13 +19,11 @@ from statistics import median
 import numpy as np
 
 from bench.memory import texts_of
-from clientlore.clock import FrozenClock, SystemClock
+from clientlore.clock import FrozenClock
 from clientlore.memory import bulk
 from clientlore.memory.automation import AutomationController, AutomationPolicy, PolicyType
 from clientlore.memory.automation.policies import EVERYBODY
 from clientlore.memory.service import MemoryService
-from clientlore.memory.statements import Statement
-from clientlore.memory.store import MemoryStore
 from clientlore.run_context import RunContext, Scope
 from clientlore.runs.stages import run_stage
 from clientlore.testing.workspaces import open_workspace
@@ -108,29 +105,6 @@ def everything_on(owner: str) -> AutomationPolicy:
     )
 
 
-def small_writes(home: Path, count: int) -> list[tuple[int, int, float, float]]:
-    """After each tenth: how many were written, files of the index, milliseconds of a write and of a cold search."""
-    clock, told = SystemClock(), []
-    with open_workspace(home, clock) as workspace:
-        bulk.prepare(workspace, TENANT)
-        service, store = MemoryService(workspace, TENANT), MemoryStore(workspace)
-        writes, searches = [], []
-        for n, text in enumerate(texts_of(count, 14, 5), start=1):
-            service.remember([Statement(f"o{n % 20}", text, f"n{n}", clock.now(), kind="event")])
-            began = time.perf_counter()
-            store.update(TENANT)
-            writes.append(1000 * (time.perf_counter() - began))
-            if n % 10 == 0:
-                began = time.perf_counter()
-                MemoryStore(workspace).search(TENANT, text, owners=[f"o{n % 20}"])
-                searches.append(1000 * (time.perf_counter() - began))
-            if n % max(count // 10, 1) == 0:
-                files = sum(p.is_file() for p in workspace.vectors.root.rglob("*"))
-                told.append((n, files, median(writes), median(searches or [0.0])))
-                writes, searches = [], []
-    return told
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--memories", type=int, default=100_000)
@@ -138,27 +112,20 @@ def main() -> None:
     parser.add_argument(
         "--each", action="store_true", help="a policy for each owner, not one for all"
     )
-    parser.add_argument("--writes", type=int, default=1_000)
     parser.add_argument("--repeats", type=int, default=3)
     asked = parser.parse_args()
-    if asked.memories:
-        lines = lines_of(asked.memories, asked.owners)
-        owners = sorted({line.owner for line in lines}) if asked.each else [EVERYBODY]
-        runs = []
-        for _ in range(asked.repeats):
-            with tempfile.TemporaryDirectory() as folder:
-                runs.append(a_day(Path(folder, "home"), lines, owners))
-        what = f"{asked.memories:,} memories of {asked.owners} owners, {len(owners)} policies"
-        print(f"{what}; medians of {asked.repeats}, seconds")
-        print(f"  {'':34}{'clock':>8}{'processor':>11}")
-        for part in runs[0]:
-            clock, used = (median(run[part][n] for run in runs) for n in (0, 1))
-            print(f"  {part:34}{clock:8.1f}{used:11.1f}")
-    if asked.writes:
+    lines = lines_of(asked.memories, asked.owners)
+    owners = sorted({line.owner for line in lines}) if asked.each else [EVERYBODY]
+    runs = []
+    for _ in range(asked.repeats):
         with tempfile.TemporaryDirectory() as folder:
-            print(f"{'writes':>8}{'files':>8}{'write ms':>10}{'search ms':>11}")
-            for written, files, write, search in small_writes(Path(folder, "home"), asked.writes):
-                print(f"{written:8}{files:8}{write:10.1f}{search:11.1f}")
+            runs.append(a_day(Path(folder, "home"), lines, owners))
+    what = f"{asked.memories:,} memories of {asked.owners} owners, {len(owners)} policies"
+    print(f"{what}; medians of {asked.repeats}, seconds")
+    print(f"  {'':34}{'clock':>8}{'processor':>11}")
+    for part in runs[0]:
+        clock, used = (median(run[part][n] for run in runs) for n in (0, 1))
+        print(f"  {part:34}{clock:8.1f}{used:11.1f}")
 
 
 if __name__ == "__main__":

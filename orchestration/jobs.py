@@ -50,10 +50,14 @@ memory_automation = dg.define_asset_job(
 daily_memory = dg.define_asset_job(
     "daily_memory",
     selection=dg.AssetSelection.assets(
-        *(key_of(key) for key in UPKEEP), key_of("core/memories"), key_of("out/dossiers")
+        key_of("core/config_snapshot"),
+        key_of("core/memory_log"),
+        *(key_of(key) for key in UPKEEP),
+        key_of("core/memories"),
+        key_of("out/dossiers"),
     ),
-    description="A tenant's day of memory: what policies want done, connections, the insights of the day, then index "
-    "and dossiers. Without a policy it changes nothing and only looks.",
+    description="A tenant's day of memory: what its notes and documents say, what policies want done, connections, the "
+    "insights of the day, then index and dossiers. Without a policy it tidies nothing and only looks.",
 )
 daily_memory_at_night = dg.build_schedule_from_partitioned_job(
     daily_memory,

@@ -17,6 +17,7 @@ from clientlore.memory.automation import (
     TaskPriority,
     TaskStatus,
 )
+from clientlore.memory.documents import Documents, NewDocument
 from clientlore.memory.log import Operation
 from clientlore.memory.maintenance.connections import CONNECTIONS
 from clientlore.memory.maintenance.insights import INSIGHTS
@@ -111,9 +112,15 @@ def test_a_day_of_memory_is_a_job_with_its_promises_as_checks(
     controller: AutomationController, instance: dg.DagsterInstance
 ) -> None:
     today = datetime.now(UTC).date()
+    said = "The CFO of Harbor Foods is Ann Lee."
+    given = NewDocument("harbor-foods", "call", "call.txt", f"Good call. {said}")
+    Documents(controller.workspace, "acme").add_document(given)
     job = defs.resolve_job_def("daily_memory")
     done = job.execute_in_process(instance=instance, partition_key=today.isoformat())
     assert done.success
+    (made,) = done.asset_materializations_for_node("core__memory_log")
+    assert made.metadata["passages_read"].value == made.metadata["from_documents"].value == 1
+    assert said in controller.memory_service.state()["text"]
     checks = {c.check_name: c.passed for c in done.get_asset_check_evaluations()}
     assert checks["owners_in_time"]
     assert checks["owners_succeeded"]

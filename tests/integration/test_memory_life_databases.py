@@ -172,11 +172,11 @@ import os, signal, sys, threading, time
 from pathlib import Path
 import lancedb.table
 from clientlore.clock import SystemClock
-from clientlore.memory import store
+from clientlore.memory import compaction, store
 from clientlore.testing.workspaces import open_workspace
 
 compact = lancedb.table.LanceTable.optimize
-store.OPTIMIZE_WRITES = 1
+compaction.OPTIMIZE_WRITES = 1
 
 def killed_on_the_way(table, **options):
     threading.Thread(target=compact, args=(table,), kwargs=options, daemon=True).start()

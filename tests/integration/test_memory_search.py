@@ -15,7 +15,7 @@ import pytest
 from clientlore.clock import FrozenClock
 from clientlore.errors import ConfigurationError
 from clientlore.ids import stable_id
-from clientlore.memory import bulk, store
+from clientlore.memory import bulk
 from clientlore.memory.kinds import Tier
 from clientlore.memory.maintenance.running import maintain
 from clientlore.memory.search import Hit
@@ -231,14 +231,3 @@ def test_a_warm_scope_sees_every_change_at_once(workspace: Workspace) -> None:
     put(workspace, "acme", {"id": 0, "text": "mining"})
     assert ids(made.search("acme", "mines", owners=["ann"]).hits) == [0]
     assert 0 not in ids(made.search("acme", "plant", owners=["ann"]).hits)
-
-
-def test_after_many_small_writes_files_are_few(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store, "KEEP_VERSIONS", dt.timedelta(milliseconds=1))
-    made = MemoryStore(workspace)
-    for n in range(120):
-        put(workspace, "acme", {"id": n, "text": f"plant {n}"})
-    assert sum(p.is_file() for p in workspace.vectors.root.rglob("*")) < 300
-    assert len(made.search("acme", "plants", limit=1_000).hits) == 120

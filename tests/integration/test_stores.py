@@ -97,7 +97,7 @@ def test_an_advisory_lock_is_free_as_soon_as_its_holder_is_killed(
     child = start(HOLD_ADVISORY, postgres_url)
     with (
         pytest.raises(BusyError, match="written by another run, and still was after 0 s"),
-        AdvisoryLocks(postgres.engine, 0).hold("acme", "run-2"),
+        AdvisoryLocks(postgres.engine, 60).hold("acme", "run-2", patience=0),
     ):
         pytest.fail("two writers at once")
     os.kill(child.pid, signal.SIGKILL)

@@ -29,6 +29,16 @@ def test_a_second_writer_of_the_same_tenant_is_told_who_holds_it(tmp_path: Path)
     )
 
 
+def test_who_has_little_patience_gives_up_sooner_than_it_must(tmp_path: Path) -> None:
+    locks = FileLocks(tmp_path / "locks", 60)
+    with (
+        locks.hold("acme", "run-1"),
+        pytest.raises(BusyError, match=r"still was after 0\.01 s"),
+        locks.hold("acme", "a search", patience=0.01),
+    ):
+        pytest.fail("two writers at once")
+
+
 def test_different_tenants_proceed_side_by_side(tmp_path: Path) -> None:
     locks, told = FileLocks(tmp_path, 0), []
     with locks.hold("acme", "run-1", told.append), locks.hold("beta", "run-2", told.append):

@@ -14,6 +14,8 @@ from clientlore.control import tables as t
 from clientlore.control.engine import insert_ignore, upsert
 from clientlore.ids import sha256
 
+_READ_THROUGH = "read_through"
+
 
 def write_day(
     connection: Connection,
@@ -172,6 +174,30 @@ def days_behind(
         )
     )
     return sorted(row.day for row in rows if now.get(row.day, row.inputs_sha) != row.inputs_sha)
+
+
+def read_mark(through: int | None) -> dict[str, int]:
+    """How far a day has read documents, as it stands among the counts of its stage."""
+    return {} if through is None else {_READ_THROUGH: through}
+
+
+def read_through(
+    connection: Connection, tenant_id: str, stage: str, day: date
+) -> tuple[int, int | None]:
+    """Up to which sequence number of the memory log the days before one have read documents; and this one itself.
+
+    The second is None for a day that may go on reading, since no later one has read.
+    """
+    rows = connection.execute(
+        sa.select(t.tenant_days.c.day, t.tenant_days.c.counts).where(
+            t.tenant_days.c.tenant_id == tenant_id, t.tenant_days.c.stage == stage
+        )
+    )
+    marks = {row.day: int(row.counts[_READ_THROUGH]) for row in rows if _READ_THROUGH in row.counts}
+    start = max((through for when, through in marks.items() if when < day), default=0)
+    if not any(when > day for when in marks):
+        return start, None
+    return start, max(start, marks.get(day, start))
 
 
 def inputs_sha(shas: Mapping[date, str]) -> str:

@@ -6,7 +6,8 @@ they revised.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,7 +25,7 @@ from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.storage.lake import Lake
 
 ACTOR = "asset:core/memory_log"
-VERSION = "m2"
+VERSION = "m3"
 
 
 @dataclass(frozen=True)
@@ -54,24 +55,41 @@ def wanted_of_day(lake: Lake, snapshot: Snapshot) -> list[Wanted]:
 
 
 def log_before(
-    connection: Connection, snapshot: Snapshot, wanted: Sequence[Wanted]
+    connection: Connection,
+    snapshot: Snapshot,
+    wanted: Sequence[Wanted],
+    read_again: Collection[str] = (),
 ) -> pl.DataFrame:
-    """The log of every memory that a day calls for or has called for, columns of `log.OPERATIONS`."""
+    """The log of every memory that a day calls for or has called for, columns of `log.OPERATIONS`.
+
+    Args:
+        connection: Any.
+        snapshot: The configuration of the day.
+        wanted: What the day calls for.
+        read_again: Memories drawn on some day from passages of documents that this day reads.
+    """
     tenant_id = snapshot.tenant_id
     touched = log.touched_by(connection, tenant_id, snapshot.day)
-    touched |= {_memory_id(tenant_id, w) for w in wanted}
+    touched |= {_memory_id(tenant_id, w) for w in wanted} | set(read_again)
     return log.read(connection, tenant_id, memory_ids=touched)
 
 
 def operations_for(
-    before: pl.DataFrame, snapshot: Snapshot, wanted: Sequence[Wanted]
+    before: pl.DataFrame,
+    snapshot: Snapshot,
+    wanted: Sequence[Wanted],
+    read_again: Collection[str] = (),
 ) -> list[Operation]:
     """The operations by which memory becomes what a day calls for; none where it is so already.
+
+    A document is read by one day, and by another when it has changed or gone: what is drawn from it is taken back by
+    the day that reads it without finding that any more, and an earlier day that is made again leaves it so.
 
     Args:
         before: From `log_before`.
         snapshot: The configuration of the day.
         wanted: What the day calls for.
+        read_again: As for `log_before`.
     """
     tenant_id, day = snapshot.tenant_id, snapshot.day
     by_id = {_memory_id(tenant_id, w): w for w in wanted}
@@ -87,6 +105,8 @@ def operations_for(
     for memory_id, want in by_id.items():
         held = state.get(memory_id)
         if held is not None and not _ours(held):
+            continue
+        if held is not None and is_of_document(want.attributes) and last_day[memory_id] > day:
             continue
         if held is not None and memory_id in living:
             told = (held["revised_at"], last_day[memory_id])
@@ -116,8 +136,13 @@ def operations_for(
         )
     for memory_id in sorted(living - set(by_id)):
         held = state[memory_id]
+        if not _ours(held):
+            continue
+        if is_of_document(json.loads(held["attributes"])):
+            if memory_id not in read_again or last_day[memory_id] > day:
+                continue
         # Another day may be the last that told it: what this one no longer tells takes nothing from it.
-        if not _ours(held) or last_day[memory_id] != day:
+        elif last_day[memory_id] != day:
             continue
         operations.append(
             Operation(
@@ -140,6 +165,11 @@ def operations_for(
 
 def _memory_id(tenant_id: str, wanted: Wanted) -> str:
     return memory_id_for(tenant_id, wanted.owner_id, wanted.kind, wanted.origin)
+
+
+def is_of_document(attributes: Mapping[str, Any]) -> bool:
+    """Whether a memory was drawn from a document, by what it cites."""
+    return str(attributes.get("cites", "")).startswith("document:")
 
 
 def _ours(held: Mapping[str, Any]) -> bool:

@@ -140,9 +140,15 @@ def _stand(
                       f"arrival:{m}", attributes={"into": first})
             for m in others
         ]  # fmt: skip
+    # Only of these: a day that reads documents has thousands of lookups.
+    told = {s.memory_id for s in seen if s.memory_id} & base.living.keys()
     living = {
-        m: {**row, "valid_from": state[m]["valid_from"], "valid_to": state[m]["valid_to"]}
-        for m, row in base.living.items()
+        m: {
+            **base.living[m],
+            "valid_from": state[m]["valid_from"],
+            "valid_to": state[m]["valid_to"],
+        }
+        for m in told
     }
     made = Made({}, {}, [], {})
     tell_fact(tenant_id, lookup, seen, living, made, (at, ACTOR))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pyarrow as pa
 
 from clientlore.errors import BusyError, ConfigurationError, ProviderError, StoreError
 from clientlore.memory import log
+from clientlore.memory.compaction import NO_MARK, Mark, tidied
 from clientlore.memory.fold import alive, fold
 from clientlore.memory.reranking import reranking_for
 from clientlore.memory.scope import Scope, make_scope
@@ -30,12 +32,10 @@ from clientlore.storage.vectors import quoted
 from clientlore.workspace import Workspace
 
 INDEX_VERSION = 2
-OPTIMIZE_ROWS = 1_000
-"""Rows outside the indexes after which these are brought up to date; until then they are found by a scan."""
-OPTIMIZE_WRITES = 50
-"""Writes after which small files are put together, so that neither their number nor a search's time grows."""
-KEEP_VERSIONS = timedelta(minutes=1)
-"""How long a version that somebody may still read is kept: a search reads its rows at once, in a second or less."""
+READS = 5
+"""How often rows are asked for whose version went meanwhile."""
+PATIENCE_SECONDS = 5.0
+"""How long a search waits for whoever is writing, before it answers from what the index has."""
 
 _TIME = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
@@ -63,17 +63,6 @@ class IndexState:
     applied: int
     rebuilt: bool
     head: int
-
-
-@dataclass(frozen=True)
-class _Mark:
-    """Up to which operation the index has come, and at which version its files were last put together."""
-
-    seq: int
-    optimized: int
-
-
-_NO_MARK = _Mark(0, 0)
 
 
 class MemoryStore:
@@ -123,7 +112,7 @@ class MemoryStore:
         """
         if rebuild:
             self._clear_broken(tenant_id)
-        mark = _NO_MARK if rebuild else self._mark(tenant_id)
+        mark = NO_MARK if rebuild else self._mark(tenant_id)
         with self._workspace.control.read() as connection:
             head = log.head(connection, tenant_id)
             table = self._open(tenant_id) if mark.seq else None
@@ -141,16 +130,13 @@ class MemoryStore:
                     self._arrow(living),
                     scalar_columns=("memory_id", "owner_id"),
                 )
-                mark, rebuilt = _Mark(head, int(table.version)), True
+                mark, rebuilt = Mark(head, int(table.version), time.time()), True
             else:
-                optimized = self._apply(table, living, sorted(changed), mark.optimized)
-                mark, rebuilt = _Mark(head, optimized), False
+                self._apply(table, living, sorted(changed))
+                mark, rebuilt = tidied(table, replace(mark, seq=head)), False
             count = int(table.count_rows())
         except (RuntimeError, ValueError, OSError) as error:
-            raise StoreError(
-                f"The memory index of tenant '{tenant_id}' cannot be written ({_first_line(error)})",
-                f"Run `clientlore memory rebuild --tenant {tenant_id}`.",
-            ) from error
+            raise _broken(tenant_id, "written", error) from error
         self._set_mark(tenant_id, mark)
         return IndexState(count, operations.height, rebuilt, head)
 
@@ -229,7 +215,7 @@ class MemoryStore:
         if not self.behind(tenant_id):
             return 0
         try:
-            with self._workspace.locks.hold(tenant_id, "a search"):
+            with self._workspace.locks.hold(tenant_id, "a search", patience=PATIENCE_SECONDS):
                 self.update(tenant_id)
         except (BusyError, ProviderError):
             return self.behind(tenant_id)
@@ -248,7 +234,7 @@ class MemoryStore:
                 return not set(key.owners) & log.owners_touched(connection, key.tenant_id, since)
 
         def make(before: Scope | None) -> Scope:
-            rows = pl.DataFrame(_rows(self._open(key.tenant_id), key))
+            rows = self._rows(key)
             vectors = None
             if "vector" in rows.columns:
                 vectors = rows["vector"].to_numpy().astype(np.float32).reshape(rows.height, -1)
@@ -261,6 +247,25 @@ class MemoryStore:
             return make_scope(kept.drop("kept"), vectors, before)
 
         return self._scopes.get(key, seq, is_same, make)
+
+    def _rows(self, key: ScopeKey) -> pl.DataFrame:
+        """The rows of a tenant and of the owners, with their vectors if there are any."""
+        where = f"tenant_id = {quoted(key.tenant_id)}"
+        if key.owners is not None:
+            where += f" AND owner_id IN ({', '.join(quoted(o) for o in key.owners)})"
+        error: Exception = FileNotFoundError("it is gone")
+        for tries in range(READS):
+            time.sleep(0.02 * tries)
+            try:
+                table = self._open(key.tenant_id)
+                if table is not None:
+                    return pl.DataFrame(_read(table, where))
+            except (RuntimeError, ValueError, OSError, StoreError) as caught:
+                # Whoever writes may have taken away the files of the version that was being read.
+                error = caught
+        if isinstance(error, StoreError):
+            raise error
+        raise _broken(key.tenant_id, "read", error) from error
 
     def _as_of(
         self, key: ScopeKey, as_of: datetime, rows: pl.DataFrame, vectors: np.ndarray | None
@@ -289,8 +294,8 @@ class MemoryStore:
         except StoreError:
             shutil.rmtree(self._table_path(tenant_id), ignore_errors=True)
 
-    def _apply(self, table: Any, living: pl.DataFrame, changed: list[str], optimized: int) -> int:
-        """Writes what changed; returns the version at which small files were last put together."""
+    def _apply(self, table: Any, living: pl.DataFrame, changed: list[str]) -> None:
+        """Writes what changed."""
         if not living.is_empty():
             (
                 table.merge_insert("memory_id")
@@ -302,11 +307,6 @@ class MemoryStore:
         for start in range(0, len(gone), 500):
             listed = ", ".join(quoted(i) for i in gone[start : start + 500])
             table.delete(f"memory_id IN ({listed})")
-        written = int(table.version) - optimized
-        if written < OPTIMIZE_WRITES and _unindexed(table) < OPTIMIZE_ROWS:
-            return optimized
-        table.optimize(cleanup_older_than=KEEP_VERSIONS)
-        return int(table.version)
 
     def _arrow(self, state: pl.DataFrame) -> pa.Table:
         # Polars writes large strings, of which LanceDB makes no scalar index.
@@ -331,26 +331,22 @@ class MemoryStore:
     def _mark_path(self, tenant_id: str) -> Path:
         return self._workspace.vectors.root / tenant_id / f"{self.table_name}.json"
 
-    def _mark(self, tenant_id: str) -> _Mark:
+    def _mark(self, tenant_id: str) -> Mark:
         """How far the index has come; nowhere where there is none, or one of another version."""
         try:
             mark = json.loads(self._mark_path(tenant_id).read_text())
         except (OSError, ValueError):
-            return _NO_MARK
+            return NO_MARK
         if mark.pop("version", None) != INDEX_VERSION or not self._table_path(tenant_id).is_dir():
-            return _NO_MARK
-        return _Mark(**mark)
+            return NO_MARK
+        return Mark(**mark)
 
-    def _set_mark(self, tenant_id: str, mark: _Mark) -> None:
+    def _set_mark(self, tenant_id: str, mark: Mark) -> None:
         content = json.dumps({"version": INDEX_VERSION, **asdict(mark)})
         write_bytes(self._mark_path(tenant_id), content.encode())
 
 
-def _rows(table: Any, key: ScopeKey) -> pa.Table:
-    """The rows of a tenant and of the owners, with their vectors if there are any."""
-    where = f"tenant_id = {quoted(key.tenant_id)}"
-    if key.owners is not None:
-        where += f" AND owner_id IN ({', '.join(quoted(o) for o in key.owners)})"
+def _read(table: Any, where: str) -> pa.Table:
     return table.search().where(where).limit(None).to_arrow()
 
 
@@ -360,9 +356,11 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return made
 
 
-def _unindexed(table: Any) -> int:
-    stats = [table.index_stats(index.name) for index in table.list_indices()]
-    return max((int(s.num_unindexed_rows) for s in stats if s is not None), default=0)
+def _broken(tenant_id: str, how: str, error: Exception) -> StoreError:
+    return StoreError(
+        f"The memory index of tenant '{tenant_id}' cannot be {how} ({_first_line(error)})",
+        f"Run `clientlore memory rebuild --tenant {tenant_id}`.",
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -24,6 +24,7 @@ class Work:
         inputs_sha: Of what it was made from, as far as that lies in other days.
         error: Why it is only a part, for `degraded`; why it failed, for `failed`.
         notes: What people should know and is no error.
+        read_through: Up to which sequence number of the memory log documents were read, for the ledger.
     """
 
     rows: int
@@ -33,6 +34,7 @@ class Work:
     inputs_sha: str | None = None
     error: str | None = None
     notes: tuple[str, ...] = ()
+    read_through: int | None = None
 
 
 @dataclass(frozen=True)

@@ -247,7 +247,7 @@ def _record(ctx: RunContext, stage: Stage, outcome: TenantOutcome, done: Work) -
                 content_sha=done.content_sha,
                 inputs_sha=done.inputs_sha,
                 code_version=stage.version,
-                counts=dict(outcome.counts),
+                counts={**outcome.counts, **ledger.read_mark(done.read_through)},
                 seconds=outcome.seconds,
                 error=outcome.error,
                 run_id=ctx.run_id,

@@ -21,6 +21,7 @@ from clientlore.errors import StoreError
 from clientlore.monitoring.events import EVENTS, IDENTITY_DAYS
 from clientlore.monitoring.quiet import quiet_clients
 from clientlore.monitoring.relevance import RELEVANCE
+from clientlore.runs import extraction
 from clientlore.runs.orchestrator import OrchestratorStatus
 from clientlore.workspace import Workspace
 
@@ -146,6 +147,14 @@ def _tenant(
             t.tenant_days.c.stage == RELEVANCE.key,
         )
     ).scalars()
+    read = connection.execute(
+        sa.select(t.tenant_days.c.counts)
+        .where(
+            t.tenant_days.c.tenant_id == tenant.tenant_id, t.tenant_days.c.stage == extraction.STAGE
+        )
+        .order_by(t.tenant_days.c.day.desc())
+        .limit(1)
+    ).scalar()
     return {
         "tenant_id": tenant.tenant_id,
         "mode": tenant.mode,
@@ -169,6 +178,7 @@ def _tenant(
         "unasked": sources.waiting_for_budget(connection, [tenant.tenant_id], [today]).get(
             tenant.tenant_id, 0
         ),
+        "unread": int((read or {}).get("passages_waiting", 0)),
         "in_doubt": reviews.waiting(connection, tenant.tenant_id),
         "unscored": sum(int(counts.get("unscored", 0)) for counts in counted),
         "spent_today": [
@@ -228,16 +238,7 @@ def _tenant_attention(tenant: dict[str, Any], scheduled: set[str], now: datetime
                 f"{what} for {quiet[0]['days']} days about {named}{more} of '{name}'"
                 + ("; look at names, aliases and exclusions" if answered else "")
             )
-    if tenant["unasked"]:
-        yield (
-            f"{tenant['unasked']} sources of '{name}' wait for the budget of a later day: raise it under `search` in "
-            "the tenant file, or wait"
-        )
-    if tenant["unscored"]:
-        yield (
-            f"{tenant['unscored']} judgements for '{name}' wait for the budget of a later day: raise it under "
-            "`judge` in the tenant file, or wait"
-        )
+    yield from _left_for_later(tenant)
     if tenant["in_doubt"]:
         yield (
             f"{tenant['in_doubt']} matches of '{name}' are in doubt and wait for a person; "
@@ -254,3 +255,22 @@ def _tenant_attention(tenant: dict[str, Any], scheduled: set[str], now: datetime
         yield f"nothing has arrived for '{name}' since {heard:%Y-%m-%d %H:%M} UTC"
     if not tenant["sources"]:
         yield f"tenant '{name}' has no source: it collects nothing"
+
+
+def _left_for_later(tenant: dict[str, Any]) -> Iterator[str]:
+    name = tenant["tenant_id"]
+    if tenant["unasked"]:
+        yield (
+            f"{tenant['unasked']} sources of '{name}' wait for the budget of a later day: raise it under `search` in "
+            "the tenant file, or wait"
+        )
+    if tenant["unscored"]:
+        yield (
+            f"{tenant['unscored']} judgements for '{name}' wait for the budget of a later day: raise it under "
+            "`judge` in the tenant file, or wait"
+        )
+    if tenant["unread"]:
+        yield (
+            f"{tenant['unread']} passages of documents of '{name}' are left for the next days to read; the run of the "
+            "last one says why"
+        )

@@ -159,8 +159,8 @@ def memory_operations(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     said = extraction.of_day(workspace, tenant, snapshot, wanted)
     wanted = [*wanted, *said.wanted]
     with workspace.control.write() as connection:
-        before = derive.log_before(connection, snapshot, wanted)
-        operations = derive.operations_for(before, snapshot, wanted)
+        before = derive.log_before(connection, snapshot, wanted, said.read_again)
+        operations = derive.operations_for(before, snapshot, wanted, said.read_again)
         now = workspace.clock.now()
         appended = memory_log.append(connection, operations, now)
         settled = settle_day(connection, tenant.tenant_id, before, operations, now)
@@ -176,6 +176,7 @@ def memory_operations(ctx: RunContext, tenant: Tenant, day: date) -> Work:
         content_sha=written.sha,
         inputs_sha=judging.content_of(ctx, tenant, day),
         notes=said.notes,
+        read_through=said.read_through,
     )
 
 

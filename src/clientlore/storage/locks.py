@@ -28,7 +28,11 @@ class TenantLocks(Protocol):
     """Gives out the lock of a tenant."""
 
     def hold(
-        self, tenant_id: str, who: str, on_wait: OnWait | None = None
+        self,
+        tenant_id: str,
+        who: str,
+        on_wait: OnWait | None = None,
+        patience: float | None = None,
     ) -> AbstractContextManager[None]:
         """Holds the lock while the block runs.
 
@@ -36,6 +40,7 @@ class TenantLocks(Protocol):
             tenant_id: Whose.
             who: The run, for the message others get.
             on_wait: Called once with a message if somebody else holds it.
+            patience: Seconds to wait for it; never longer than we may, and as long as that if not given.
 
         Raises:
             BusyError: Somebody else held it for as long as we may wait.
@@ -52,8 +57,15 @@ class FileLocks:
         self.timeout = timeout
 
     @contextmanager
-    def hold(self, tenant_id: str, who: str, on_wait: OnWait | None = None) -> Iterator[None]:
+    def hold(
+        self,
+        tenant_id: str,
+        who: str,
+        on_wait: OnWait | None = None,
+        patience: float | None = None,
+    ) -> Iterator[None]:
         """See `TenantLocks.hold`."""
+        timeout = _shorter(patience, self.timeout)
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / f"{tenant_id}.lock")
         note = self.folder / f"{tenant_id}.holder.json"
@@ -63,9 +75,9 @@ class FileLocks:
             if on_wait is not None:
                 on_wait(f"waiting for tenant '{tenant_id}', which {_holder(note)} is writing")
             try:
-                lock.acquire(timeout=self.timeout, poll_interval=0.05)
+                lock.acquire(timeout=timeout, poll_interval=0.05)
             except Timeout:
-                raise _busy(tenant_id, _holder(note), self.timeout) from None
+                raise _busy(tenant_id, _holder(note), timeout) from None
         try:
             # Only a courtesy to whoever waits: a full disk must not cost the lock.
             with suppress(OSError):
@@ -83,14 +95,21 @@ class AdvisoryLocks:
         self.timeout = timeout
 
     @contextmanager
-    def hold(self, tenant_id: str, who: str, on_wait: OnWait | None = None) -> Iterator[None]:  # noqa: ARG002 - the server knows no holders by name
+    def hold(
+        self,
+        tenant_id: str,
+        who: str,  # noqa: ARG002 - the server knows no holders by name
+        on_wait: OnWait | None = None,
+        patience: float | None = None,
+    ) -> Iterator[None]:
         """See `TenantLocks.hold`."""
         key = int(stable_id("clientlore-tenant", tenant_id, size=8), 16) - (1 << 63)
         with ExitStack() as stack:
             try:
                 connection = stack.enter_context(self.engine.connect())
                 connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-                self._take(connection, key, tenant_id, on_wait)
+                timeout = _shorter(patience, self.timeout)
+                self._take(connection, key, tenant_id, on_wait, timeout)
             except sa.exc.DBAPIError as error:
                 raise StoreError(
                     f"The lock of tenant '{tenant_id}' cannot be asked for: PostgreSQL does not answer",
@@ -112,18 +131,27 @@ class AdvisoryLocks:
                 ) from error
 
     def _take(
-        self, connection: Connection, key: int, tenant_id: str, on_wait: OnWait | None
+        self,
+        connection: Connection,
+        key: int,
+        tenant_id: str,
+        on_wait: OnWait | None,
+        timeout: float,
     ) -> None:
         take = sa.select(sa.func.pg_try_advisory_lock(key))
-        deadline = time.monotonic() + self.timeout
+        deadline = time.monotonic() + timeout
         waited = False
         while not connection.execute(take).scalar_one():
             if not waited and on_wait is not None:
                 on_wait(f"waiting for tenant '{tenant_id}', which another run is writing")
             waited = True
             if time.monotonic() >= deadline:
-                raise _busy(tenant_id, "another run", self.timeout)
+                raise _busy(tenant_id, "another run", timeout)
             time.sleep(0.05)
+
+
+def _shorter(patience: float | None, timeout: float) -> float:
+    return timeout if patience is None else min(patience, timeout)
 
 
 def _holder(note: Path) -> str:

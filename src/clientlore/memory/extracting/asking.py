@@ -189,7 +189,8 @@ class ModelExtractor:
         for one in rest.found:
             by_source.setdefault(one.source_id, []).append(one)
         found = [one for s in sources for one in _in_order(by_source.get(s.source_id, ()))]
-        return Extraction(tuple(found), why, _counts(by_key, known, why, tally))
+        unanswered = frozenset(p.source.source_id for p, asked, _ in shown if asked.key not in said)
+        return Extraction(tuple(found), why, unanswered, _counts(by_key, known, why, tally))
 
     def _asked(self, part: Part, hidden: Redaction) -> Asked:
         text = hidden.hide(part.shown) if self.redact else part.shown

@@ -165,7 +165,8 @@ def _wanted(tenant_id: str, source: Wanted, stated: Statement) -> Wanted:
             "source_mode": source.attributes["source_mode"],
             "importance": kinds.IMPORTANCE,
             "confidence": stated.confidence,
-            "security": stated.tier,
+            # What a document says is as secret as the document.
+            "security": source.attributes.get("security", stated.tier),
             **({} if since is None else {"held_from": since.isoformat()}),
             **_told(stated.fact),
         },

@@ -84,11 +84,13 @@ class Extraction:
     Attributes:
         found: In the order of the sources, and in each of their places.
         left_to_rules: Why a model did not say what a source tells, by source.
+        unanswered: Those of them that a model may be asked about again: there was no room in the budget, or no answer.
         counts: As a stage counts; empty where nothing was asked.
     """
 
     found: tuple[Extracted, ...]
     left_to_rules: Mapping[str, str] = field(default_factory=dict)
+    unanswered: frozenset[str] = frozenset()
     counts: Mapping[str, int | float] = field(default_factory=dict)
 
 
