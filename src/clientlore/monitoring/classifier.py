@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,9 @@ from numpy.typing import NDArray
 from clientlore.errors import BadDataError
 from clientlore.monitoring.ngrams import BITS, Features, features
 from clientlore.taxonomy import CATEGORY_NAMES
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 FORMAT = 1
 BATCH = 2_000
@@ -77,11 +81,10 @@ class Classifier:
         return by_category(self.margins(texts), self.categories, self.temperature)
 
     def _margins(self, parts: Sequence[Features]) -> NDArray[np.float32]:
+        weights = self.weights.astype(np.float32)
         total = np.tile(self.bias, (parts[0].texts, 1))
         for part in parts:
-            value = values(part, self.idf)
-            told = self.weights[part.bucket].astype(np.float32) * value[:, None]
-            total += summed(told, part) * self.scale
+            total += (_by_text(part, values(part, self.idf)) @ weights) * self.scale
         return total
 
 
@@ -92,13 +95,12 @@ def values(part: Features, idf: NDArray[np.float32]) -> NDArray[np.float32]:
     return (part.length * raw / np.maximum(length, 1e-9)[part.text]).astype(np.float32)
 
 
-def summed(told: NDArray[np.float32], part: Features) -> NDArray[np.float32]:
-    """Rows of features added up for each text."""
-    total = np.zeros((part.texts, told.shape[1]), np.float32)
-    if part.text.size:
-        starts = np.flatnonzero(np.diff(part.text, prepend=-1))
-        total[part.text[starts]] = np.add.reduceat(told, starts)
-    return total
+def _by_text(part: Features, value: NDArray[np.float32]) -> csr_array:
+    """Shape (texts, 2 ** BITS): what each feature is worth in each text."""
+    from scipy.sparse import csr_array
+
+    starts = np.searchsorted(part.text, np.arange(part.texts + 1))
+    return csr_array((value, part.bucket, starts), shape=(part.texts, 1 << BITS))
 
 
 def by_category(
