@@ -86,8 +86,24 @@ def materialize_stage(
     return dg.MaterializeResult(
         asset_key=key_of(stage),
         metadata=_metadata(report, session, days),
-        check_results=[_check(stage, check) for check in report.checks],
+        check_results=[*(_check(stage, check) for check in report.checks), *_left_out(report)],
     )
+
+
+def _left_out(report: StageReport) -> list[dg.AssetCheckResult]:
+    """A result for each check whose package is not installed: Dagster fails a step that gives fewer than declared."""
+    carried_out = {check.name for check in report.checks}
+    return [
+        dg.AssetCheckResult(
+            asset_key=key_of(report.stage),
+            check_name=declared.name,
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="It was left out: the package that it needs is not installed.",
+        )
+        for declared in CHECKS[report.stage]
+        if declared.name not in carried_out
+    ]
 
 
 def _tag(context: dg.AssetExecutionContext, session: Session) -> None:

@@ -22,12 +22,24 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(sys.executable).parent / "clientlore"
 
 
+def python_path(*, bare: bool) -> str:
+    """What keeps a process on loopback, and if `bare` from what it can do without."""
+    folders = ["loopback_only", "bare"] if bare else ["loopback_only"]
+    return os.pathsep.join(str(ROOT / "tests" / "support" / name) for name in folders)
+
+
 @dataclass
 class Commands:
-    """Runs `clientlore` and `python -m orchestration` against one home."""
+    """Runs `clientlore` and `python -m orchestration` against one home.
+
+    Attributes:
+        bare: Without the packages that are left out where they are missing (shapes and pictures): half of the time
+            of a run, for tests that promise nothing about them.
+    """
 
     home: Path
     log: Path
+    bare: bool = False
     extra: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -41,7 +53,7 @@ class Commands:
             **kept,
             "CLIENTLORE_HOME": str(self.home),
             "CLIENTLORE_APP": str(ROOT),
-            "PYTHONPATH": str(ROOT / "tests" / "support" / "loopback_only"),
+            "PYTHONPATH": python_path(bare=self.bare),
             "LOOPBACK_ONLY_LOG": str(self.log),
             "COLUMNS": "200",
             **self.extra,
