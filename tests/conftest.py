@@ -41,6 +41,12 @@ for name in ("DATABASE_URL", "FILE_STORAGE_PATH", "LOG_LEVEL", "MAIL_FROM"):
     os.environ.pop(name, None)
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
+# Most of what a test writes is forced to the disk as a product must, and gone a moment later. Where there is a file
+# system in memory with room, it lies there.
+_MEMORY = Path("/dev/shm")
+if os.access(_MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(_MEMORY).free > 4 * 2**30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks each test by the folder it lies in."""

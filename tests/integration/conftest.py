@@ -33,7 +33,8 @@ def postgres_server() -> Iterator[str]:
     """The address of a PostgreSQL server that runs for the session."""
     # Not below pytest's own folder: as root the server runs as another user, and each start of pytest takes that
     # folder's permissions back. And a socket's path may have 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="clientlore-pg-") as folder:
+    root = os.environ.get("PYTEST_DEBUG_TEMPROOT")
+    with tempfile.TemporaryDirectory(prefix="clientlore-pg-", dir=root) as folder:
         runtime = Path(folder, "run")
         runtime.mkdir(mode=0o700)
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
