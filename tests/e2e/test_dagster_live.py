@@ -62,6 +62,8 @@ def wait_for(what: str, look: Callable[[], Any], seconds: float = 300) -> Any:
 @pytest.fixture
 def ask(commands: Commands) -> Iterator[Ask]:
     """Starts the UI with its daemon as `make dev` does; gives a function that asks GraphQL."""
+    # Each run that the daemon starts is a process: what none of these tests looks at is not imported.
+    commands.bare = True
     commands.apply(TENANT)
     port = free_port()
     log = (commands.home.parent / "dev.log").open("w")

@@ -241,6 +241,9 @@ def test_the_commands_and_programs_of_a_page_work(
         for address in sorted(DATABASES):
             checkout.replaced[address] = request.getfixturevalue("databases")()
     environment = {**checkout.environment}
+    # With the README everything is used that is installed; a page promises nothing about shapes and pictures.
+    bare = checkout.folder / "tests" / "support" / "bare"
+    environment["PYTHONPATH"] = f"{bare}{os.pathsep}{environment['PYTHONPATH']}"
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
         ["/bin/sh", str(checkout.script(blocks))],

@@ -127,7 +127,7 @@ def test_an_address_of_a_site_or_of_nothing_names_no_page(url: str | None) -> No
 
 
 @given(st.lists(ADDRESSES, min_size=1, max_size=20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_canonical_form_of_a_canonical_address_is_itself(urls: list[str]) -> None:
     once = [page for page in _canonical(*urls) if page is not None]
     assert _canonical(*(f"https://{page}" for page in once)) == once
@@ -138,7 +138,7 @@ def test_the_canonical_form_of_a_canonical_address_is_itself(urls: list[str]) ->
     st.permutations(["a=1", "b=2", "id=3"]),
     st.lists(st.sampled_from(["utm_source=x", "fbclid=1", "ref=y"]), max_size=3),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_the_order_of_a_query_and_what_tracks_readers_do_not_matter(
     url: str, query: list[str], tracking: list[str]
 ) -> None:

@@ -51,7 +51,7 @@ def _labelled(count: int = 240) -> Labelled:
 
 
 @given(st.lists(st.text(max_size=40), max_size=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_features_of_a_text_do_not_depend_on_the_texts_beside_it(texts: list[str]) -> None:
     together = features(pl.Series(texts, dtype=pl.String), 0.5)
     for n, text in enumerate(texts):

@@ -61,7 +61,7 @@ def partials(lake: Lake) -> list[Path]:
 
 
 @given(ROWS, st.randoms(use_true_random=False), st.integers(0, 12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_the_same_rows_are_the_same_bytes_in_whatever_order_and_pieces_they_come(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[dict[str, object]],

@@ -358,7 +358,7 @@ MUTATIONS = st.lists(
 
 
 @given(MUTATIONS, st.sampled_from(["application/rss+xml", "text/xml; charset=klingon", ""]))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_whatever_a_feed_is_like_its_entries_come_out_or_it_is_bad_data(
     mutations: list[tuple[int, int, bytes]], content_type: str
 ) -> None:

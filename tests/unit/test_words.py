@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clientlore.errors import ConfigurationError
@@ -45,6 +45,7 @@ def test_every_language_has_stems_of_its_own() -> None:
 
 
 @given(st.lists(st.text(max_size=40), max_size=6))
+@settings(max_examples=40, deadline=None)
 def test_each_text_has_the_stems_that_it_has_alone(texts: list[str]) -> None:
     together = stems(pl.Series(texts, dtype=pl.String)).to_list()
     assert together == [of(text) for text in texts]
