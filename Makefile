@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but Python 3.11 to 3.13 and make; both set up what they use, once.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check dev bench clean setup lock warehouse docs reference pictures
+.PHONY: help demo test check lint types dev bench clean setup lock warehouse docs reference pictures
 
 BIN := .venv/bin
 CODE := src orchestration assets resources sensors
@@ -25,12 +25,16 @@ docs: .venv/.manifest  ## the analysts' models, documented by dbt
 test: .venv/.manifest .venv-library/.ready .venv-duckdb1/.ready  ## every test
 	@$(BIN)/python -m pytest -n 3 --dist worksteal --cov $(TEST_ARGS)
 
-check: .venv/.manifest  ## lint, format, types, layers, definitions
+check: lint types  ## lint, format, types, layers, definitions
+
+lint: .venv/.manifest
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/dg check defs
+
+types: .venv/.manifest
+	@$(BIN)/mypy
 
 bench: .venv/.manifest  ## what each stage costs, what Dagster adds, 5,000 requests at once, duplicates beside other tools
 	@$(BIN)/python -m bench

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import importlib
 import logging
 import sys
@@ -12,6 +10,7 @@ from collections.abc import Mapping
 import click
 
 from clientlore import __version__
+from clientlore.leaving import leave_quickly
 
 # command -> module:attribute
 _COMMANDS: Mapping[str, str] = {
@@ -57,10 +56,6 @@ _COMMANDS: Mapping[str, str] = {
 }
 
 
-# A quarter of a short command was Python's last look for garbage among everything imported, all of which ends now.
-atexit.register(gc.freeze)
-
-
 class _LazyGroup(click.Group):
     """A group that imports a subcommand's module when the subcommand is needed."""
 
@@ -87,6 +82,7 @@ def clientlore() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 failed, 2 wrong usage, 3 done in part."""
+    leave_quickly()
     try:
         clientlore.main(args=arguments, prog_name="clientlore", standalone_mode=False)
     except click.exceptions.Exit as ending:
