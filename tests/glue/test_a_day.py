@@ -80,6 +80,26 @@ def test_every_declared_check_is_emitted_and_passes_on_good_data(
     }
 
 
+@pytest.mark.usefixtures("bare")
+def test_where_a_package_of_checks_and_pictures_is_missing_the_day_goes_on_and_says_what_was_left_out(
+    tenant: Workspace, run_job: RunJob
+) -> None:
+    result = run_job("client_monitoring")
+    assert result.success
+    left = {
+        (check.asset_key.to_user_string(), check.check_name): (check.severity, check.description)
+        for check in result.get_asset_check_evaluations()
+        if not check.passed
+    }
+    said = "It was left out: the package that it needs is not installed."
+    assert left == {
+        (stage, "shape"): (dg.AssetCheckSeverity.WARN, said)
+        for stage in ("raw/search_results", "core/events")
+    }
+    made = result.get_asset_materialization_events()
+    assert not [event for event in made if "plot" in event.materialization.metadata]
+
+
 def test_metadata_and_logs_hold_no_content(
     tenant: Workspace, run_job: RunJob, instance: dg.DagsterInstance
 ) -> None:
@@ -91,11 +111,13 @@ def test_metadata_and_logs_hold_no_content(
     assert "ann@acme.example" not in logged
 
 
+@pytest.mark.usefixtures("bare")
 def test_a_run_without_a_fire_mails_nobody(tenant: Workspace, run_job: RunJob) -> None:
     assert run_job("client_monitoring").success
     assert mails(tenant) == []
 
 
+@pytest.mark.usefixtures("bare")
 def test_a_run_mails_for_the_fire_it_claims_once(tenant: Workspace, run_job: RunJob) -> None:
     fire = written_fire(tenant)
     assert run_job("client_monitoring", fires=[fire]).success
@@ -127,6 +149,7 @@ def test_a_backfill_mails_nobody_whatever_its_configuration_says(
     assert state_of(tenant, fire) == "dispatched"
 
 
+@pytest.mark.usefixtures("bare")
 def test_what_a_backfill_recovered_comes_in_the_next_window_as_late(
     tenant: Workspace, run_job: RunJob
 ) -> None:
@@ -146,6 +169,7 @@ def test_what_a_backfill_recovered_comes_in_the_next_window_as_late(
     assert len(mails(tenant)) > len(before)
 
 
+@pytest.mark.usefixtures("bare")
 def test_clients_narrow_what_is_asked_and_nothing_that_is_derived(
     tenant: Workspace, run_job: RunJob
 ) -> None:
@@ -161,6 +185,7 @@ def test_clients_narrow_what_is_asked_and_nothing_that_is_derived(
     assert tenant.lake.scan(EVENTS, ["acme"]).collect().equals(events)
 
 
+@pytest.mark.usefixtures("bare")
 def test_a_run_over_a_range_works_its_days_in_order(
     tenant: Workspace, home: object, instance: dg.DagsterInstance
 ) -> None:
@@ -185,6 +210,7 @@ def test_a_run_over_a_range_works_its_days_in_order(
         assert [str(day) for day in days] == ["2026-11-18", "2026-11-19", DAY]
 
 
+@pytest.mark.usefixtures("bare")
 def test_jobs_have_the_assets_their_description_promises(
     run_job: RunJob, tenant: Workspace
 ) -> None:
@@ -233,6 +259,7 @@ def test_an_own_scorer_judges_and_its_name_stands_on_every_row(
     assert rows["score"].unique().to_list() == [1.0]
 
 
+@pytest.mark.usefixtures("bare")
 def test_dossiers_follow_a_day_and_an_edit_by_hand_is_named_by_a_check(
     tenant: Workspace, run_job: RunJob
 ) -> None:

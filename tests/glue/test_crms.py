@@ -23,6 +23,8 @@ from clientlore.testing.workspaces import put_tenant
 from clientlore.workspace import Workspace
 from tests.glue.conftest import RunJob
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 CRMS = tuple(every.CRM)
 TENANT = """
 tenant: desk

@@ -15,6 +15,8 @@ from clientlore.testing.workspaces import open_workspace, put_tenant
 from clientlore.workspace import Workspace
 from tests.glue.conftest import MOCK_TENANT, RunJob
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:

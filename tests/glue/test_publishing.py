@@ -51,6 +51,8 @@ def test_the_job_materializes_every_model_and_publishes_what_a_reader_opens(
     assert list((tenant.warehouse.root / "work").iterdir()) == []
 
 
+@pytest.mark.usefixtures("bare")
+@pytest.mark.no_cover
 def test_a_test_that_fails_refuses_the_build_and_what_is_out_stays(
     tenant: Workspace, run_job: RunJob
 ) -> None:
@@ -77,6 +79,8 @@ def test_a_test_that_fails_refuses_the_build_and_what_is_out_stays(
     assert "between_stg_collections_items" in run["error"]
 
 
+@pytest.mark.usefixtures("bare")
+@pytest.mark.no_cover
 def test_a_broken_promise_is_shown_and_published_all_the_same(
     tenant: Workspace, run_job: RunJob
 ) -> None:

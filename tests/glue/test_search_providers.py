@@ -21,6 +21,8 @@ from clientlore.testing.workspaces import put_tenant
 from clientlore.workspace import Workspace
 from tests.glue.conftest import RunJob
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 PROVIDERS = sorted(every.SEARCH)
 TENANT = """
 tenant: desk

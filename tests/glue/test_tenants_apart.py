@@ -20,6 +20,8 @@ from clientlore.testing.feeds import Answer, Entry, FeedServer, rss
 from clientlore.testing.workspaces import put_tenant
 from clientlore.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 TODAY = datetime.datetime.now(datetime.UTC).date()
 RunJob = Callable[..., dg.ExecuteInProcessResult]
 

@@ -11,6 +11,9 @@ from clientlore.runs import marts
 from clientlore.storage import dbt
 from tests.integration.conftest import PROJECT
 
+# Of what runs here nearly all is dbt's own, and takes half as long unmeasured.
+pytestmark = pytest.mark.no_cover
+
 duckdb = pytest.importorskip("duckdb")
 
 # name -> what is done to the data, the test that must notice, and how grave it is

@@ -13,6 +13,8 @@ from clientlore.control.budgets import Spent
 from clientlore.testing.fakes.serving import Fault
 from tests.integration.test_llm_scoring import NOW, TODAY, Desk, desk, fake, story
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 __all__ = ["desk", "fake"]
 PAST = TODAY - timedelta(days=1)
 PROVIDERS = ("openai", "anthropic")

@@ -16,7 +16,6 @@ import sqlalchemy as sa
 
 from clientlore.clock import FrozenClock
 from clientlore.control import tables as t
-from clientlore.quality import shapes
 from clientlore.runs.orchestrator import InlineOrchestrator, RunRequest
 from clientlore.testing.derived import derived_tables, differences, mailed
 from clientlore.testing.workspaces import open_workspace, put_tenant
@@ -103,11 +102,10 @@ def finish(home: Path, clock: FrozenClock) -> dict[str, Any]:
 
 @pytest.mark.parametrize("group", [1, 3, 6])
 @pytest.mark.no_cover
+@pytest.mark.usefixtures("bare")
 def test_stopping_before_a_write_loses_and_doubles_nothing(
     group: int, tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What they say is not stored.
-    monkeypatch.setattr(shapes, "_great_expectations", lambda: None)
     home, points = tmp_path / "never", []
 
     def keep(point: int) -> None:

@@ -28,6 +28,8 @@ from clientlore.testing.fakes.serving import Fake, serving
 from clientlore.testing.workspaces import open_workspace, put_tenant
 from clientlore.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 CFO = "Good call. The CFO of Harbor Foods is Ann Lee."
 ANN, BO = "The CFO of Harbor Foods is Ann Lee.", "The CFO of Harbor Foods is Bo Roe."
 

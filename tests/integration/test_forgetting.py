@@ -162,6 +162,8 @@ from clientlore.runs import forgetting
 from clientlore.testing.workspaces import open_workspace
 from datetime import datetime, UTC
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 home, place, client = sys.argv[1:]
 
 def die(*_):

@@ -31,6 +31,8 @@ from clientlore.testing.mail import MailServer
 from clientlore.testing.workspaces import open_workspace, put_tenant
 from clientlore.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 DAY = date(2026, 11, 20)
 

@@ -18,6 +18,8 @@ from clientlore.testing.feeds import Answer, Entry, FeedServer, rss
 from clientlore.testing.workspaces import open_workspace, put_tenant
 from clientlore.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 CLIENTS = ("Harbor Foods", "Kilnworks Ceramics", "Vela Works")
 
 

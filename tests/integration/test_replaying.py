@@ -30,6 +30,8 @@ from clientlore.testing.feeds import Answer, Entry, FeedServer, rss
 from clientlore.testing.workspaces import open_workspace, put_tenant
 from clientlore.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 DAY = NOW.date()
 TITLES = (

@@ -20,6 +20,8 @@ from clientlore.testing.derived import derived_tables, differences, mailed
 from clientlore.testing.workspaces import open_workspace, put_tenant
 from clientlore.workspace import Workspace
 
+# Most of it happens in other processes, and none of it is tested here alone.
+pytestmark = [pytest.mark.usefixtures("bare"), pytest.mark.no_cover]
 DAY = datetime.date(2026, 11, 20)
 TENANT = """
     tenant: acme
@@ -35,6 +37,8 @@ TENANT = """
 RUN = """
     import datetime, sys
     from pathlib import Path
+    # What the fixture `bare` does, for this process.
+    sys.modules["great_expectations"] = None
     from clientlore.runs.orchestrator import InlineOrchestrator, RunRequest
     from clientlore.settings import Settings
     from clientlore.workspace import Workspace

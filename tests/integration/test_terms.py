@@ -31,6 +31,8 @@ from clientlore.testing.workspaces import put_tenant
 from clientlore.workspace import Workspace
 from tests.conftest import NOW
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 TODAY = NOW.date()
 
 
