@@ -39,24 +39,25 @@ def read_items(path: Path) -> pl.DataFrame:
         raise NotFoundError(f"There is no file {path}", "Name a file of JSON lines.")
     if path.stat().st_size == 0:
         return pl.DataFrame(schema={"id": pl.String, **dict.fromkeys(TEXTS, pl.String)})
-    kind = _kind_of_ids(path)
-    if kind is not None:
+    raw = path.read_bytes()
+    for kind, written in _IDS.items():
+        if not re.search(written, raw):
+            continue
         try:
-            return pl.read_ndjson(path, schema={"id": kind, **dict.fromkeys(TEXTS, pl.String)})
+            found = pl.read_ndjson(raw, schema={"id": kind, **dict.fromkeys(TEXTS, pl.String)})
         except pl.exceptions.PolarsError:
-            pass
+            break
+        # Where every line has an id of the kind, no number was read as text, nor text as a number.
+        rows = found.height
+        if raw.count(b'"id": "') == rows or len(re.findall(written, raw)) == rows:
+            return found
     return _line_by_line(path)
 
 
-def _kind_of_ids(path: Path) -> type[pl.String | pl.Int64] | None:
-    """What every id of the file is; None where they are of several kinds, or a line may have none."""
-    raw = path.read_bytes()
-    count = len(re.findall(rb"(?m)^[^\n]*\S", raw))
-    if len(re.findall(rb'"id"\s*:\s*"', raw)) == count:
-        return pl.String
-    if len(re.findall(rb'"id"\s*:\s*-?\d{1,18}\s*[,}]', raw)) == count:
-        return pl.Int64
-    return None
+_IDS: Mapping[type[pl.DataType], bytes] = {
+    pl.String: rb'"id"\s*:\s*"',
+    pl.Int64: rb'"id"\s*:\s*-?\d{1,18}\s*[,}]',
+}
 
 
 def _line_by_line(path: Path) -> pl.DataFrame:

@@ -50,7 +50,7 @@ def fingerprints(words: pl.Series) -> pl.Series:
     order = np.argsort(rows, kind="stable")
     counts = np.bincount(rows, minlength=len(words))
     made = pl.DataFrame({"row": rows[order], "value": values[order]})
-    lists = made.group_by("row", maintain_order=True).agg("value")["value"]
+    lists = made.with_columns(pl.col("row").set_sorted()).group_by("row", maintain_order=True).agg("value")["value"]
     some = pl.DataFrame(
         {"row": np.flatnonzero(counts), "value": lists},
         schema={"row": pl.Int64, "value": FINGERPRINTS},
@@ -103,14 +103,16 @@ def candidates(prints: pl.Series, first_new: int) -> pl.DataFrame:
     told_by_few = np.repeat(before_w[rare] <= RARE, owners)
     nth = np.arange(len(later)) - np.repeat(np.cumsum(owners) - owners, owners)
     earlier = rows[np.repeat(start_w, owners) + nth]
-    pairs = (later.astype(np.uint64) << np.uint64(24)) | earlier.astype(np.uint64)
-    order = np.argsort(pairs, kind="stable")
-    pairs, told_by_few = pairs[order], told_by_few[order]
+    # Whether few told of a pair stands in the lowest bit, so that sorting puts it last of its pair.
+    told = (((later << 24) | earlier) << 1) | told_by_few
+    told.sort()
+    pairs = told >> 1
     start = np.flatnonzero(np.r_[True, pairs[1:] != pairs[:-1]])
-    shared = np.diff(np.r_[start, len(pairs)])
-    enough = (shared >= ENOUGH) | ((shared == 2) & np.logical_or.reduceat(told_by_few, start))
+    end = np.r_[start[1:], len(pairs)]
+    shared = end - start
+    enough = (shared >= ENOUGH) | ((shared == 2) & ((told[end - 1] & 1) == 1))
     pairs = pairs[start]
-    later, earlier = (pairs >> np.uint64(24)).astype(np.int64), (pairs & _ROW).astype(np.int64)
+    later, earlier = pairs >> 24, pairs & np.int64(_ROW)
     enough |= np.minimum(counts[later], counts[earlier]) <= SMALL
     later, earlier = later[enough], earlier[enough]
     # A short text has fingerprints that a long one cannot have: the estimate is made on what both kinds keep.
