@@ -147,7 +147,8 @@ def with_keys(items: pl.DataFrame) -> pl.DataFrame:
         .then(words("_head"))
         .otherwise((words("_head") + pl.lit(" ") + pl.col("_body")).str.strip_chars())
     )
-    short = (pl.col("_body").str.count_matches(" ") < SHORT_WORDS) | pl.col("_boilerplate")
+    long = pl.col("_body").str.contains(rf"^(?:[^ ]* ){{{SHORT_WORDS}}}")
+    short = ~long | pl.col("_boilerplate")
     frame = frame.with_columns(
         _content=pl.when(short)
         .then(

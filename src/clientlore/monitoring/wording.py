@@ -16,7 +16,7 @@ VALUE_BITS = 40
 """Of a shingle's hash; what is below leaves room for the position of a text."""
 SAMPLED = 4
 """One shingle in so many is a fingerprint (Broder 1997, sketches modulo m)."""
-CHUNK = 1_500
+CHUNK = 600
 """Texts at a time, so that what is worked on stays in the cache."""
 PAIRS = 1 << 13
 """Pairs of texts at a time, for the same reason."""
@@ -105,8 +105,8 @@ class Shingles:
         return np.diff(self.offsets)
 
 
-def shingles(words: pl.Series, *, sampled: bool = False) -> Shingles:
-    """The shingles of texts of words, or one in `SAMPLED` of them.
+def shingles(words: pl.Series, *, sampled_from: int | None = None) -> Shingles:
+    """The shingles of texts of words; of texts with `sampled_from` or more, one in `SAMPLED` of them.
 
     A shingle is in the sample of every text that has it or of none, so samples of a short text and of a long one
     that contains it agree: unlike minima, they show containment.
@@ -116,9 +116,10 @@ def shingles(words: pl.Series, *, sampled: bool = False) -> Shingles:
         chunk = words[start : start + CHUNK]
         rows, values = _hashes(chunk.fill_null("").to_list())
         values >>= np.uint64(_ROW_BITS)
-        if sampled:
-            some = in_sample(values)
-            rows, values = rows[some], values[some]
+        if sampled_from is not None:
+            few = np.bincount(rows, minlength=len(chunk)) < sampled_from
+            kept = in_sample(values) | few[rows]
+            rows, values = rows[kept], values[kept]
         keys = (rows.astype(np.uint64) << np.uint64(VALUE_BITS)) | values
         keys.sort()
         if len(keys):
