@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-
 from clientlore.errors import StoreError
 from clientlore.ids import stable_id
 
