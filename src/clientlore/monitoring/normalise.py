@@ -30,9 +30,7 @@ _SEPARATOR = r"(?:\s+-|\s*[|\x{2013}\x{2014}])\s*$"
 _NO_TEXT = r"\x00-\x1f\x{80}-\x{bf}\x{2000}-\x{206f}`{-~"
 _AGENCY = rf"\((?:[A-Z][^{_NO_TEXT}!-%(-\-/:-@\[-^]{{1,30}})\)"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{1,2}(?:,?\s+\d{4})?"
-_PLACE = (
-    rf"\p{{Lu}}[^{_NO_TEXT}!-&(-,0-@\[-_]{{1,40}}(?:,\s*[^{_NO_TEXT}!-\-/-@\[-_]{{2,20}})?"
-)
+_PLACE = rf"\p{{Lu}}[^{_NO_TEXT}!-&(-,0-@\[-_]{{1,40}}(?:,\s*[^{_NO_TEXT}!-\-/-@\[-_]{{2,20}})?"
 _DATELINE = (
     rf"^\s*(?:{_PLACE},?\s*(?:{_MONTH})\s*(?:{_AGENCY})?|{_PLACE}\s*{_AGENCY}|{_AGENCY})"
     r"\s*(?:--?|\x{2013}|\x{2014})\s+"
