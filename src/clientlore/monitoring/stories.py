@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import islice, repeat
+from itertools import islice, repeat, zip_longest
 from operator import mul
 
 import polars as pl
@@ -33,15 +33,16 @@ OPEN_STORIES = 20_000
 """So many stories are open at most; the one untold for longest gives way."""
 TERMS, CENTRE_TERMS = 80, 200
 """The heaviest terms of an item, and of a story, that are kept."""
-LOOKED_UP, PER_TERM, COMPARED = 12, 40, 30
+LOOKED_UP, PER_TERM, COMPARED = 12, 40, 16
 """Stories are looked up by so many terms, in so many stories each, and so many are compared."""
 LOOK_BACK = 20_000
 """So many of the newest events of earlier days are what the stories of a day go on from."""
 TEXT_CHARS = 4_000
 """So much of an event's text tells which story it is of: the rest is background."""
 
-_TERM = re.compile(r"[^\W_]+(?:[.,'\u2019_-]+[^\W_]+)*")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+# A word, or what ends a sentence.
+_TERM = re.compile(r"[^\W_]+(?:[.,'\u2019_-]+[^\W_]+)*|[.!?](?=\s)|\n")
+_ENDS = frozenset(".!?\n")
 _COMMON = frozenset(
     re.findall(
         r"\S+",
@@ -58,15 +59,18 @@ _COMMON = frozenset(
 def terms(text: str) -> dict[str, float]:
     """The terms of a text with how often they stand there; names and numbers count more."""
     found: dict[str, float] = {}
-    for sentence in _SENTENCE.split(text):
-        words = _TERM.findall(sentence)
+    words = _TERM.findall(text)
+    named = False
+    for word, following in zip_longest(words, islice(words, 1, None), fillvalue="\n"):
+        if word in _ENDS:
+            named = False
+            continue
+        term, weight, weight_of_name = _read(word)
         # What stands first in a sentence is a name only where a capital follows.
-        named = len(words) > 1 and words[1][0].isupper()
-        for word in words:
-            term, weight, weight_of_name = _read(word)
-            if term:
-                found[term] = found.get(term, 0.0) + (weight_of_name if named else weight)
-            named = True
+        if term:
+            is_name = named or following[0].isupper()
+            found[term] = found.get(term, 0.0) + (weight_of_name if is_name else weight)
+        named = True
     return found
 
 
@@ -149,7 +153,8 @@ class Threads:
             for number in self.index.get(term, ()):
                 shared[number] = shared.get(number, 0.0) - weight
         best, most = None, 0.0
-        for _, number in sorted(zip(shared.values(), shared, strict=True))[:COMPARED]:
+        # The likest first, and of equals the oldest; numbers sort faster than pairs of them.
+        for number in sorted(sorted(shared), key=shared.__getitem__)[:COMPARED]:
             story = self.stories.get(number)
             if story is None or _over(story.told, told):
                 continue
