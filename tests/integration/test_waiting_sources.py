@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from clientlore.clock import FrozenClock
 from clientlore.control import clients, sources, tenants
 from clientlore.monitoring import asking, raw
 from clientlore.monitoring.collect import Collected, collect
+from clientlore.providers.base import Ask
 from clientlore.run_context import RunContext
 from clientlore.testing.feeds import Answer, Entry, FeedServer, rss
 from clientlore.testing.workspaces import open_workspace, put_tenant
@@ -80,3 +82,19 @@ def test_a_source_whose_turn_never_comes_is_told_so_and_left_for_a_later_run(
     assert all("was not asked" in (o.error or "") for o in left.failed)
     monkeypatch.undo()
     assert collected(workspace).counts() == {"sources": 4, "collected": 4, "rows": 4}
+
+
+def test_sources_share_what_they_are_told_of_the_clients(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    asked = asking._ask
+
+    async def noting(ctx: RunContext, ask: Ask, *rest: Any) -> asking.SourceOutcome:
+        told.append(ask.clients)
+        return await asked(ctx, ask, *rest)
+
+    monkeypatch.setattr(asking, "_ask", noting)
+    collected(workspace)
+    assert len(told) == 4
+    assert len({id(clients) for clients in told}) == 1
