@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 FORMAT = 1
-BATCH = 500
+BATCH = 250
 """Texts that are judged at once: what they need in memory is bounded."""
 SHIPPED = "classifier.npz"
 """The model that comes with the product, in this package."""
