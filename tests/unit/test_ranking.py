@@ -178,7 +178,7 @@ words_of = st.lists(
 ).map(" ".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     lines=st.lists(
         st.tuples(
@@ -189,7 +189,6 @@ words_of = st.lists(
     query=words_of,
     limit=st.integers(1, 5),
 )
-@settings(max_examples=50, deadline=None)
 def test_whatever_is_asked_the_best_are_the_head_of_the_whole_order(
     lines: list[tuple[str, str | None, str | None]], query: str, limit: int
 ) -> None:
