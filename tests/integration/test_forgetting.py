@@ -30,6 +30,8 @@ from clientlore.workspace import Workspace
 from tests.conftest import NOW
 from tests.support.bytes import where
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 CANARY = "zyxcanary"
 needs_lance = pytest.mark.skipif(
     importlib.util.find_spec("lance") is None,
@@ -161,8 +163,6 @@ from clientlore.clock import FrozenClock
 from clientlore.runs import forgetting
 from clientlore.testing.workspaces import open_workspace
 from datetime import datetime, UTC
-
-pytestmark = pytest.mark.usefixtures("bare")
 
 home, place, client = sys.argv[1:]
 
