@@ -213,6 +213,17 @@ def head(connection: Connection, tenant_id: str) -> int:
     return int(found or 0)
 
 
+def reached(connection: Connection, tenant_id: str) -> tuple[int, int]:
+    """The edition of a tenant's log, which counts changes to what was in it, and its newest sequence number."""
+    newest = sa.select(sa.func.max(t.memory_log.c.seq)).where(t.memory_log.c.tenant_id == tenant_id)
+    found = connection.execute(
+        sa.select(t.tenants.c.memory_edition, newest.scalar_subquery()).where(
+            t.tenants.c.tenant_id == tenant_id
+        )
+    ).first()
+    return (0, 0) if found is None else (int(found[0]), int(found[1] or 0))
+
+
 def read(
     connection: Connection,
     tenant_id: str,

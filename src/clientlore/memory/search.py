@@ -167,6 +167,7 @@ class ScopeKey:
     owners: tuple[str, ...] | None
     as_of: datetime | None
     clearance: str | None
+    edition: int = 0
 
 
 class Scopes:

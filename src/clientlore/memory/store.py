@@ -112,9 +112,9 @@ class MemoryStore:
         """
         if rebuild:
             self._clear_broken(tenant_id)
-        mark = NO_MARK if rebuild else self._mark(tenant_id)
         with self._workspace.control.read() as connection:
-            head = log.head(connection, tenant_id)
+            edition, head = log.reached(connection, tenant_id)
+            mark = NO_MARK if rebuild else self._mark(tenant_id, edition)
             table = self._open(tenant_id) if mark.seq else None
             changed = set() if table is None else log.touched(connection, tenant_id, mark.seq)
             operations = log.read(
@@ -137,7 +137,7 @@ class MemoryStore:
             count = int(table.count_rows())
         except (RuntimeError, ValueError, OSError) as error:
             raise _broken(tenant_id, "written", error) from error
-        self._set_mark(tenant_id, mark)
+        self._set_mark(tenant_id, edition, mark)
         return IndexState(count, operations.height, rebuilt, head)
 
     def search(
@@ -179,8 +179,9 @@ class MemoryStore:
             mode = "lexical"
         if told == ():
             return Found((), mode)
-        behind = self._catch_up(tenant_id)
-        scope = self._scope(ScopeKey(tenant_id, told, query.as_of, query.clearance))
+        edition, mark, behind = self._catch_up(tenant_id)
+        key = ScopeKey(tenant_id, told, query.as_of, query.clearance, edition)
+        scope = self._scope(key, mark)
         vector = None
         if self._embedder is not None and mode != "lexical" and scope is not None:
             try:
@@ -208,22 +209,29 @@ class MemoryStore:
 
     def behind(self, tenant_id: str) -> int:
         """How many operations of the log the index has not caught up with."""
+        return self._looked(tenant_id)[2]
+
+    def _looked(self, tenant_id: str) -> tuple[int, Mark, int]:
+        """The edition of the log, how far the index has come in it, and how many operations it is behind."""
         with self._workspace.control.read() as connection:
-            return max(0, log.head(connection, tenant_id) - self._mark(tenant_id).seq)
+            edition, head = log.reached(connection, tenant_id)
+        mark = self._mark(tenant_id, edition)
+        return edition, mark, max(0, head - mark.seq)
 
-    def _catch_up(self, tenant_id: str) -> int:
-        if not self.behind(tenant_id):
-            return 0
-        try:
-            with self._workspace.locks.hold(tenant_id, "a search", patience=PATIENCE_SECONDS):
-                self.update(tenant_id)
-        except (BusyError, ProviderError):
-            return self.behind(tenant_id)
-        return 0
+    def _catch_up(self, tenant_id: str) -> tuple[int, Mark, int]:
+        looked = self._looked(tenant_id)
+        if looked[2]:
+            try:
+                with self._workspace.locks.hold(tenant_id, "a search", patience=PATIENCE_SECONDS):
+                    self.update(tenant_id)
+            except (BusyError, ProviderError):
+                pass  # what the index has is better than nothing
+            return self._looked(tenant_id)
+        return looked
 
-    def _scope(self, key: ScopeKey) -> Scope | None:
+    def _scope(self, key: ScopeKey, mark: Mark) -> Scope | None:
         """What a search may see; None where there is no index yet."""
-        seq = self._mark(key.tenant_id).seq
+        seq = mark.seq
         if not seq:
             return None
 
@@ -331,19 +339,27 @@ class MemoryStore:
     def _mark_path(self, tenant_id: str) -> Path:
         return self._workspace.vectors.root / tenant_id / f"{self.table_name}.json"
 
-    def _mark(self, tenant_id: str) -> Mark:
-        """How far the index has come; nowhere where there is none, or one of another version."""
+    def _mark(self, tenant_id: str, edition: int) -> Mark:
+        """How far the index has come; nowhere where there is none, or one of another version or edition of the log."""
         try:
             mark = json.loads(self._mark_path(tenant_id).read_text())
         except (OSError, ValueError):
             return NO_MARK
-        if mark.pop("version", None) != INDEX_VERSION or not self._table_path(tenant_id).is_dir():
+        if (
+            mark.pop("version", None) != _version(edition)
+            or not self._table_path(tenant_id).is_dir()
+        ):
             return NO_MARK
         return Mark(**mark)
 
-    def _set_mark(self, tenant_id: str, mark: Mark) -> None:
-        content = json.dumps({"version": INDEX_VERSION, **asdict(mark)})
+    def _set_mark(self, tenant_id: str, edition: int, mark: Mark) -> None:
+        content = json.dumps({"version": _version(edition), **asdict(mark)})
         write_bytes(self._mark_path(tenant_id), content.encode())
+
+
+def _version(edition: int) -> int | str:
+    """What an index says that is made from an edition of the log."""
+    return f"{INDEX_VERSION}.{edition}" if edition else INDEX_VERSION
 
 
 def _read(table: Any, where: str) -> pa.Table:
