@@ -22,7 +22,7 @@ from clientlore.errors import BadDataError, ConfigurationError, NotFoundError
 from clientlore.memory import arrival, log
 from clientlore.memory.arrival import Arrived
 from clientlore.memory.facts import Fact
-from clientlore.memory.fold import alive, fold, holding, undone
+from clientlore.memory.fold import NEEDED, alive, fold, holding, undone
 from clientlore.memory.log import Operation
 from clientlore.memory.settling import related
 from clientlore.memory.standing import Standing
@@ -88,7 +88,10 @@ class MemoryService:
         What was read is kept: to look again costs what was appended since.
         """
         if as_of is not None:
-            return alive(fold(self.log(owner), as_of))
+            owners = None if owner is None else [owner]
+            with self.workspace.control.read() as connection:
+                operations = log.read(connection, self.tenant_id, owners=owners, only=NEEDED)
+            return alive(fold(operations, as_of))
         kept = self._standing
         if kept is None or kept.owner not in {None, owner}:
             kept = self._standing = Standing(self.tenant_id, owner)

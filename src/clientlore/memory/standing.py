@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from clientlore.control import tables as t
 from clientlore.memory import log
-from clientlore.memory.fold import alive, fold
+from clientlore.memory.fold import NEEDED, alive, fold
 
 
 class Standing:
@@ -37,14 +37,14 @@ class Standing:
         forgotten = _forgotten(connection, self.tenant_id)
         if forgotten is None or forgotten != self._forgotten:
             # Forgetting is the one thing that takes from the log: nothing that was read before it counts.
-            self._log = log.read(connection, self.tenant_id, owners=owners)
+            self._log = log.read(connection, self.tenant_id, owners=owners, only=NEEDED)
             self._folded = fold(self._log)
         else:
             last = self._log["seq"].max()
             after = last if isinstance(last, int) else 0
             if log.head(connection, self.tenant_id) <= after:
                 return self._living
-            fresh = log.read(connection, self.tenant_id, owners=owners, after=after)
+            fresh = log.read(connection, self.tenant_id, owners=owners, after=after, only=NEEDED)
             if fresh.is_empty():
                 return self._living
             self._log = pl.concat([self._log, fresh])

@@ -22,7 +22,7 @@ import pyarrow as pa
 from clientlore.errors import BusyError, ConfigurationError, ProviderError, StoreError
 from clientlore.memory import log
 from clientlore.memory.compaction import NO_MARK, Mark, tidied
-from clientlore.memory.fold import alive, fold
+from clientlore.memory.fold import NEEDED, alive, fold
 from clientlore.memory.reranking import reranking_for
 from clientlore.memory.scope import Scope, make_scope
 from clientlore.memory.search import Found, Query, ScopeKey, Scopes, answer, seen
@@ -97,7 +97,7 @@ class MemoryStore:
     def state(self, tenant_id: str, as_of: datetime | None = None) -> pl.DataFrame:
         """The memories of a tenant as they stand now, or as they were known at an instant; from the log alone."""
         with self._workspace.control.read() as connection:
-            operations = log.read(connection, tenant_id)
+            operations = log.read(connection, tenant_id, only=NEEDED)
         return alive(fold(operations, as_of))
 
     def update(self, tenant_id: str, *, rebuild: bool = False) -> IndexState:
@@ -118,7 +118,10 @@ class MemoryStore:
             table = self._open(tenant_id) if mark.seq else None
             changed = set() if table is None else log.touched(connection, tenant_id, mark.seq)
             operations = log.read(
-                connection, tenant_id, memory_ids=None if table is None else changed
+                connection,
+                tenant_id,
+                memory_ids=None if table is None else changed,
+                only=NEEDED,
             )
         state = fold(operations)
         living = alive(state)
@@ -280,7 +283,7 @@ class MemoryStore:
     ) -> tuple[pl.DataFrame, np.ndarray | None]:
         """What was known at an instant and held then. A text that has changed since has no vector."""
         with self._workspace.control.read() as connection:
-            operations = log.read(connection, key.tenant_id, owners=key.owners)
+            operations = log.read(connection, key.tenant_id, owners=key.owners, only=NEEDED)
         then = alive(fold(operations, as_of)).filter(
             pl.col("valid_from").is_null() | (pl.col("valid_from") <= as_of)
         )
