@@ -62,6 +62,8 @@ Op = Literal[
 in which it held; `merge` and `summarise` fold it into another (`into` in the attributes); `retract` takes it back;
 `undo` makes another operation void (`undoes` in the attributes is its id).
 """
+BATCH = 2_000
+"""Operations that become rows at once: tens of thousands of dictionaries keep Python's collector busy."""
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 LOG = Table(
@@ -154,10 +156,14 @@ def canonical(attributes: Mapping[str, Any]) -> str:
 
 def append(connection: Connection, operations: Sequence[Operation], now: datetime) -> int:
     """Appends operations; returns how many were new."""
-    rows = [
-        {**row_of(op), "attributes": dict(op.attributes), "appended_at": now} for op in operations
-    ]
-    return insert_ignore(connection, t.memory_log, rows)
+    new = 0
+    for start in range(0, len(operations), BATCH):
+        rows = [
+            {**row_of(op), "attributes": dict(op.attributes), "appended_at": now}
+            for op in operations[start : start + BATCH]
+        ]
+        new += insert_ignore(connection, t.memory_log, rows)
+    return new
 
 
 def export(before: pl.DataFrame, operations: Sequence[Operation], day: date) -> pl.DataFrame:
