@@ -221,14 +221,18 @@ def head(connection: Connection, tenant_id: str) -> int:
     return int(found or 0)
 
 
+_REACHED = sa.select(
+    t.tenants.c.memory_edition,
+    sa.select(sa.func.max(t.memory_log.c.seq))
+    .where(t.memory_log.c.tenant_id == sa.bindparam("tenant_id"))
+    .scalar_subquery(),
+).where(t.tenants.c.tenant_id == sa.bindparam("tenant_id"))
+"""Made once: each search asks it, and making it takes longer than answering it."""
+
+
 def reached(connection: Connection, tenant_id: str) -> tuple[int, int]:
     """The edition of a tenant's log, which counts changes to what was in it, and its newest sequence number."""
-    newest = sa.select(sa.func.max(t.memory_log.c.seq)).where(t.memory_log.c.tenant_id == tenant_id)
-    found = connection.execute(
-        sa.select(t.tenants.c.memory_edition, newest.scalar_subquery()).where(
-            t.tenants.c.tenant_id == tenant_id
-        )
-    ).first()
+    found = connection.execute(_REACHED, {"tenant_id": tenant_id}).first()
     return (0, 0) if found is None else (int(found[0]), int(found[1] or 0))
 
 

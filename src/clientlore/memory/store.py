@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class MemoryStore:
         self._embedder = workspace.embedder if embedder is None else embedder
         self._scopes = Scopes()
 
-    @property
+    @cached_property
     def table_name(self) -> str:
         """The table, named for model and dimension where there are vectors."""
         if self._embedder is None:
