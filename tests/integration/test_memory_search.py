@@ -27,7 +27,7 @@ from clientlore.testing.workspaces import open_workspace
 from clientlore.workspace import Workspace
 
 QUERIES = 10_000
-TENANTS, OWNERS, EACH = 3, 4, 4
+TENANTS, OWNERS, EACH = 3, 4, 3
 WORDS = [
     "plant",
     "mine",

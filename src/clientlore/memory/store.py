@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -338,10 +338,10 @@ class MemoryStore:
         return rows.append_column("vector", pa.FixedSizeListArray.from_arrays(flat, size))
 
     def _table_path(self, tenant_id: str) -> Path:
-        return self._workspace.vectors.root / tenant_id / f"{self.table_name}.lance"
+        return _path(self._workspace.vectors.root, tenant_id, f"{self.table_name}.lance")
 
     def _mark_path(self, tenant_id: str) -> Path:
-        return self._workspace.vectors.root / tenant_id / f"{self.table_name}.json"
+        return _path(self._workspace.vectors.root, tenant_id, f"{self.table_name}.json")
 
     def _mark(self, tenant_id: str, edition: int) -> Mark:
         """How far the index has come; nowhere where there is none, or one of another version or edition of the log."""
@@ -359,6 +359,12 @@ class MemoryStore:
     def _set_mark(self, tenant_id: str, edition: int, mark: Mark) -> None:
         content = json.dumps({"version": _version(edition), **asdict(mark)})
         write_bytes(self._mark_path(tenant_id), content.encode())
+
+
+@lru_cache(maxsize=1_000)
+def _path(root: Path, tenant_id: str, name: str) -> Path:
+    """Made once: each search looks at it."""
+    return root / tenant_id / name
 
 
 def _version(edition: int) -> int | str:
