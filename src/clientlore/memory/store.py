@@ -27,6 +27,7 @@ from clientlore.memory.fold import NEEDED, alive, fold
 from clientlore.memory.reranking import reranking_for
 from clientlore.memory.scope import Scope, make_scope
 from clientlore.memory.search import Found, Query, ScopeKey, Scopes, answer, seen
+from clientlore.memory.standing import Standing
 from clientlore.providers.judging import Embedder, Reranker
 from clientlore.storage.files import write_bytes
 from clientlore.storage.vectors import quoted
@@ -101,12 +102,15 @@ class MemoryStore:
             operations = log.read(connection, tenant_id, only=NEEDED)
         return alive(fold(operations, as_of))
 
-    def update(self, tenant_id: str, *, rebuild: bool = False) -> IndexState:
+    def update(
+        self, tenant_id: str, *, rebuild: bool = False, standing: Standing | None = None
+    ) -> IndexState:
         """Brings the index up to the log. The caller holds the tenant's lock.
 
         Args:
             tenant_id: Whose.
             rebuild: Make it anew, whatever is there.
+            standing: Its log, where that has been read.
 
         Raises:
             StoreError: It cannot be written.
@@ -118,13 +122,13 @@ class MemoryStore:
             mark = NO_MARK if rebuild else self._mark(tenant_id, edition)
             table = self._open(tenant_id) if mark.seq else None
             changed = set() if table is None else log.touched(connection, tenant_id, mark.seq)
-            operations = log.read(
-                connection,
-                tenant_id,
-                memory_ids=None if table is None else changed,
-                only=NEEDED,
-            )
-        state = fold(operations)
+            if standing is None:
+                ids = None if table is None else changed
+                state = fold(log.read(connection, tenant_id, memory_ids=ids, only=NEEDED))
+            else:
+                state = standing.whole(connection)
+                if table is not None:
+                    state = state.filter(pl.col("memory_id").is_in(list(changed)))
         living = alive(state)
         try:
             if table is None:
@@ -142,7 +146,7 @@ class MemoryStore:
         except (RuntimeError, ValueError, OSError) as error:
             raise _broken(tenant_id, "written", error) from error
         self._set_mark(tenant_id, edition, mark)
-        return IndexState(count, operations.height, rebuilt, head)
+        return IndexState(count, int(state["operations"].sum()), rebuilt, head)
 
     def search(
         self,

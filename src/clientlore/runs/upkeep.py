@@ -27,8 +27,20 @@ from clientlore.run_context import RunContext
 from clientlore.runs.report import Work
 from clientlore.storage.files import write_bytes
 
+MOST_KEPT = 1 << 28
+"""Bytes of logs and folds that a run keeps of the tenants that it has worked on."""
 PREVIEW = "memory-maintenance.md"
 log = logging.getLogger("clientlore")
+
+
+def memory_of(ctx: RunContext, tenant: Tenant) -> MemoryService:
+    """The memory of a tenant with what earlier stages of the run have read of it; as much as `MOST_KEPT` bytes hold."""
+    kept: dict[str, MemoryService] = ctx.memories
+    service = kept.pop(tenant.tenant_id, None) or MemoryService(ctx.workspace, tenant.tenant_id)
+    while kept and sum(s.standing.size for s in kept.values() if s.standing) > MOST_KEPT:
+        del kept[next(iter(kept))]
+    kept[tenant.tenant_id] = service
+    return service
 
 
 def maintenance(ctx: RunContext, tenant: Tenant) -> Work:
@@ -36,7 +48,7 @@ def maintenance(ctx: RunContext, tenant: Tenant) -> Work:
 
     Before that it writes down what would happen, for people: nothing that is off is done, but it can be looked at.
     """
-    service = MemoryService(ctx.workspace, tenant.tenant_id)
+    service = memory_of(ctx, tenant)
     if ctx.scope.tasks:
         return _given(ctx, tenant)
     _write_preview(ctx, tenant, service)
@@ -62,7 +74,7 @@ def maintenance(ctx: RunContext, tenant: Tenant) -> Work:
 def connections(ctx: RunContext, tenant: Tenant) -> Work:
     """Connects memories with each other and with the clients and contacts that they name."""
     workspace, tenant_id = ctx.workspace, tenant.tenant_id
-    state = MemoryService(workspace, tenant_id).state()
+    state = memory_of(ctx, tenant).state()
     made = connect(state, workspace.clock.now(), _entities(ctx, tenant_id))
     written = workspace.lake.write(CONNECTIONS, tenant_id, None, made)
     kinds = dict(made.group_by("type").len().iter_rows())
@@ -74,7 +86,7 @@ def connections(ctx: RunContext, tenant: Tenant) -> Work:
 def insights_of_day(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     """What is worth knowing about what became known on a day, as memory was known at its end."""
     _, end = day_bounds(day)
-    state = MemoryService(ctx.workspace, tenant.tenant_id).state(as_of=end)
+    state = memory_of(ctx, tenant).state(as_of=end)
     made = insights(tenant.tenant_id, state, day)
     written = ctx.workspace.lake.write(INSIGHTS, tenant.tenant_id, day, made)
     kinds = dict(made.group_by("kind").len().iter_rows())

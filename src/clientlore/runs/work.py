@@ -40,6 +40,7 @@ from clientlore.runs import extraction, judging
 from clientlore.runs.exports import export_tenant
 from clientlore.runs.report import Work
 from clientlore.runs.tables import CONFIG_SNAPSHOT, RUN_LEDGER, run_ledger_of
+from clientlore.runs.upkeep import memory_of
 from clientlore.runs.waiting import note_waiting
 from clientlore.storage.lake import Table
 
@@ -200,7 +201,8 @@ def memories(ctx: RunContext, tenant: Tenant) -> Work:
     """Brings the index of memory up to its log. An index that cannot be written harms search alone."""
     try:
         embedder = embedder_of(ctx.workspace, tenant, ctx.embedder)
-        state = MemoryStore(ctx.workspace, embedder).update(tenant.tenant_id)
+        standing = memory_of(ctx, tenant).standing
+        state = MemoryStore(ctx.workspace, embedder).update(tenant.tenant_id, standing=standing)
     except (StoreError, ProviderError) as error:
         return Work(0, state="degraded", error=str(error), notes=("the log has everything",))
     return Work(rows=state.rows, counts={"applied": state.applied, "rebuilt": int(state.rebuilt)})
