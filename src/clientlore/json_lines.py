@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,6 +16,7 @@ from clientlore.errors import BadDataError, ConfigurationError
 
 _SHOWN = 5
 """Faults of a file that are told one by one."""
+_GZIP = b"\x1f\x8b"
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -45,23 +48,47 @@ def read_lines(lines: Iterable[str], model: type[M], name: str) -> list[M]:
     return made
 
 
-def read_file(path: Path, model: type[M]) -> list[M]:
-    """The objects of a file in UTF-8; a name that ends in `.gz` is unpacked.
+def read_file(source: Path | BinaryIO, model: type[M]) -> list[M]:
+    """The objects of a file in UTF-8, which may be packed by gzip.
 
     Raises:
         ConfigurationError: The file cannot be opened or is not UTF-8.
         BadDataError: As for `read_lines`.
     """
+    raw, name = unpacked(source), str(source if isinstance(source, Path) else source.name)
     try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        text = raw.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
-            "Name a file of JSON lines in UTF-8.",
-        ) from None
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise _unreadable(name, error) from None
     # Not `splitlines`: characters that end a line elsewhere may stand inside a JSON string.
-    return read_lines(text.split("\n"), model, str(path))
+    return read_lines(text.split("\n"), model, name)
+
+
+def unpacked(source: Path | BinaryIO) -> bytes:
+    """What a file holds, without the mark that some programs put before UTF-8; what is packed by gzip is unpacked.
+
+    Raises:
+        ConfigurationError: It cannot be opened or unpacked.
+    """
+    try:
+        raw = source.read_bytes() if isinstance(source, Path) else source.read()
+        raw = gzip.decompress(raw) if raw.startswith(_GZIP) else raw
+    except (OSError, EOFError, zlib.error) as error:
+        name = str(source if isinstance(source, Path) else source.name)
+        raise _unreadable(name, error) from None
+    return raw.removeprefix(codecs.BOM_UTF8)
+
+
+def whole(text: str) -> str:
+    """A text without halves of surrogate pairs, which JSON can hold and no store takes: a `?` stands for each."""
+    return text.encode(errors="replace").decode()
+
+
+def _unreadable(name: str, error: Exception) -> ConfigurationError:
+    why = getattr(error, "strerror", None) or error
+    return ConfigurationError(
+        f"{name} cannot be read: {why}", "Name a file of JSON lines in UTF-8."
+    )
 
 
 def _why(error: Exception) -> str:

@@ -215,6 +215,38 @@ def test_words_of_an_item_are_its_headline_and_text() -> None:
     assert keys["marked_revision"].to_list() == [True]
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "LONDON, March 3 (Reuters) - ",
+        "NEW YORK (AP) -- ",
+        "M\u00dcNCHEN/Z\u00fcrich (Dow Jones & Co.) \u2013 ",
+        "St. John's, Nfld. (CP) - ",
+        "\u041c\u043e\u0441\u043a\u0432\u0430 (TASS) \u2014 ",
+        "(Dow Jones) - ",
+        "Porto, Sept. 12, 2026 - ",
+    ],
+)
+def test_a_dateline_of_any_place_is_no_part_of_a_text(before: str) -> None:
+    with_it, without = _keys(_item(text=before + LONG), _item(text=LONG))["content_key"]
+    assert with_it == without
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "Kiln works - ",
+        "Room 12 (Reuters) - ",
+        "lower (AP) - ",
+        "A, B, C (AP) - ",
+        "X" * 60 + " (AP) - ",
+    ],
+)
+def test_what_is_no_dateline_stays(before: str) -> None:
+    with_it, without = _keys(_item(text=before + LONG), _item(text=LONG))["content_key"]
+    assert with_it != without
+
+
 def test_no_items_have_no_keys() -> None:
     empty = _keys(_item()).clear()
     assert with_keys(empty.select(list(_item()))).columns == empty.columns

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -53,10 +53,10 @@ def memory_rebuild(tenant: str | None, as_json: bool) -> None:
 
 
 @memory.command("load")
-@click.argument("source", metavar="IN", type=click.File("r", encoding="utf-8-sig"))
+@click.argument("source", metavar="IN", type=click.File("rb"))
 @click.option("--tenant", required=True, metavar="ID", help="Whose memory; created as live if new.")
 @json_option
-def memory_load(source: TextIO, tenant: str, as_json: bool) -> None:
+def memory_load(source: BinaryIO, tenant: str, as_json: bool) -> None:
     """Remember the lines of a file word for word; - is standard input.
 
     Each line is a JSON object: id, owner and text; if known occurred_at, session, speaker, kind and metadata. What
@@ -64,16 +64,19 @@ def memory_load(source: TextIO, tenant: str, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from clientlore.json_lines import read_lines
+    from clientlore.json_lines import read_file
     from clientlore.memory.bulk import Line, load, prepare
 
-    name = Path(source.name).name
-    lines = read_lines(source, Line, name)
+    lines = read_file(source, Line)
     with opened(migrated=False) as workspace:
         prepare(workspace, tenant)
         with click.progressbar(length=len(lines), label="memories", file=sys.stderr) as bar:
             done = load(
-                workspace, tenant, lines, name=name, told=lambda n, _: bar.update(n - bar.pos)
+                workspace,
+                tenant,
+                lines,
+                name=Path(source.name).name,
+                told=lambda n, _: bar.update(n - bar.pos),
             )
     told = {"tenant": tenant, **asdict(done)}
     if as_json:
@@ -83,7 +86,7 @@ def memory_load(source: TextIO, tenant: str, as_json: bool) -> None:
 
 
 @memory.command("query")
-@click.argument("source", metavar="IN", type=click.File("r", encoding="utf-8-sig"))
+@click.argument("source", metavar="IN", type=click.File("rb"))
 @click.option("--tenant", required=True, metavar="ID", help="Whose memory.")
 @click.option(
     "--limit",
@@ -95,17 +98,19 @@ def memory_load(source: TextIO, tenant: str, as_json: bool) -> None:
 @mode_option
 @rerank_option
 @click.option("--out", required=True, metavar="OUT", help="The answers; - is standard output.")
-def memory_query(source: TextIO, tenant: str, limit: int, mode: Any, rerank: int, out: str) -> None:
+def memory_query(
+    source: BinaryIO, tenant: str, limit: int, mode: Any, rerank: int, out: str
+) -> None:
     """Answer the queries of a file; - is standard input.
 
     Each line is a JSON object: id, owner, query and if wanted as_of. Each line of the answer has the id of the query
     and its hits, best first, with the ids under which they were loaded.
     """
-    from clientlore.json_lines import read_lines
+    from clientlore.json_lines import read_file
     from clientlore.memory.bulk import Asked, answers
     from clientlore.storage.files import write_bytes
 
-    asked = read_lines(source, Asked, Path(source.name).name)
+    asked = read_file(source, Asked)
     with opened() as workspace:
         found = list(answers(workspace, tenant, asked, limit=limit, mode=mode, rerank=rerank))
         written = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found)
@@ -119,21 +124,21 @@ def memory_query(source: TextIO, tenant: str, limit: int, mode: Any, rerank: int
 
 
 @memory.command("extract")
-@click.argument("source", metavar="IN", type=click.File("r", encoding="utf-8-sig"))
+@click.argument("source", metavar="IN", type=click.File("rb"))
 @click.option("--tenant", metavar="ID", help="Whose model and budget; by rules if not given.")
 @click.option("--out", required=True, metavar="OUT", help="The answers; - is standard output.")
-def memory_extract(source: TextIO, tenant: str | None, out: str) -> None:
+def memory_extract(source: BinaryIO, tenant: str | None, out: str) -> None:
     """Find what the texts of a file say, and remember nothing; - is standard input.
 
     Each line is a JSON object: id, text and if known owner. Each line of the answer has the id and memories: kind,
     text, the place in the text (start, end), confidence and method. The tenant file says who finds them.
     """
-    from clientlore.json_lines import read_lines
+    from clientlore.json_lines import read_file
     from clientlore.memory.extracting import RulesExtractor
     from clientlore.memory.extracting.remembering import TextLine, answers
     from clientlore.storage.files import write_bytes
 
-    lines = read_lines(source, TextLine, Path(source.name).name)
+    lines = read_file(source, TextLine)
     found = list(answers(RulesExtractor(), lines)) if tenant is None else _by_tenant(tenant, lines)
     written = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found)
     if out == "-":

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from clientlore.json_lines import whole
 from clientlore.storage.files import write_bytes
 
+_Text = Annotated[str, AfterValidator(whole)]
 Id = str | int
 
 
@@ -20,11 +23,11 @@ class Line(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     id: Id
-    title: str | None = None
-    body: str | None = None
-    url: str | None = None
-    published_at: str | None = None
-    publisher: str | None = None
+    title: _Text | None = None
+    body: _Text | None = None
+    url: _Text | None = None
+    published_at: _Text | None = None
+    publisher: _Text | None = None
 
 
 class ClientLine(BaseModel):
@@ -49,6 +52,8 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     Raises:
         StoreError: It cannot be written.
     """
-    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
-    write_bytes(path, "".join(lines).encode())
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    text = "".join(f"{line}\n" for line in lines)
+    # An id may hold half a surrogate pair, which only an escape can write.
+    write_bytes(path, re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):x}", text).encode())
     return len(lines)

@@ -62,8 +62,13 @@ def canonical_url(column: str) -> pl.Expr:
     Addresses inside those of redirectors and of AMP caches are taken out of them. A port stays unless it is the usual
     one. Null where there is no address, and where it names a site and not a page.
     """
-    bare = pl.col(column).map_batches(unwrapped, return_dtype=pl.String, is_elementwise=True)
-    url = bare.str.strip_chars().str.replace(r"(?s)#.*$", "")
+    return pl.col(column).map_batches(_canonical, return_dtype=pl.String, is_elementwise=True)
+
+
+def _canonical(urls: pl.Series) -> pl.Series:
+    if urls.null_count() == len(urls):
+        return urls.cast(pl.String)
+    url = pl.col("url").str.strip_chars().str.replace(r"(?s)#.*$", "")
     server = url.str.extract(
         r"(?i)^[a-z][a-z0-9+.-]*://(?:[^/?@]*@)?([^/?]+)", 1
     ).str.to_lowercase()
@@ -91,7 +96,8 @@ def canonical_url(column: str) -> pl.Expr:
         .list.join("&")
     )
     page = pl.concat_str(host, path, pl.when(query != "").then("?" + query).otherwise(pl.lit("")))
-    return pl.when((path != "") | (query != "")).then(page)
+    named = pl.when((path != "") | (query != "")).then(page)
+    return unwrapped(urls).to_frame("url").select(named.alias(urls.name)).to_series()
 
 
 def unwrapped(urls: pl.Series) -> pl.Series:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Literal
 
@@ -15,8 +14,9 @@ from clientlore.control.model import Source, SourceState
 from clientlore.errors import BadDataError, ProviderError, RetriableError
 from clientlore.monitoring.metering import Meters
 from clientlore.providers.base import Ask, Fetched, Parsed, Provider, Response
-from clientlore.providers.http import Http, open_client
-from clientlore.providers.limits import IN_BUDGET
+from clientlore.providers.http import HOSTS_AT_ONCE, LONGEST_QUEUE, Http, host_of, open_client
+from clientlore.providers.lanes import side_by_side
+from clientlore.providers.limits import IN_BUDGET, IN_QUEUE
 from clientlore.providers.registry import kind_of
 from clientlore.providers.terms import storable
 from clientlore.run_context import RunContext
@@ -45,10 +45,15 @@ class SourceOutcome:
     rejects: tuple[tuple[Response, int, str, str], ...] = ()
 
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
 async def ask_all(
     ctx: RunContext, asks: Sequence[Ask], take: Callable[[SourceOutcome], None]
 ) -> None:
-    """Asks the sources side by side; never raises for one source's trouble.
+    """Asks the sources side by side, whoever waited longest first; never raises for one source's trouble.
+
+    A source whose account or server is kept busy by others for `LONGEST_QUEUE` is left for a later run, which says so.
 
     Args:
         ctx: The run.
@@ -56,10 +61,13 @@ async def ask_all(
         take: Is given each outcome when it is there, in no order. Only who takes it keeps its bytes.
     """
     settings = ctx.workspace.settings
+    asks = sorted(asks, key=lambda a: (a.state.last_success_at or _NEVER, a.source.source_id))
+    clock = ctx.workspace.clock
+    until = clock.now() + timedelta(seconds=LONGEST_QUEUE)
     async with open_client(settings.http_timeout_seconds, settings.ca_path) as client:
         http = Http(
             client,
-            clock=ctx.workspace.clock,
+            clock=clock,
             rng=Random(),  # noqa: S311 - jitter, not a secret
             concurrency=settings.http_concurrency,
             attempts=settings.http_attempts,
@@ -68,15 +76,38 @@ async def ask_all(
         meters = Meters(ctx.workspace, asks)
 
         async def one(ask: Ask) -> None:
-            take(await _ask(ctx, ask, http, meters))
+            late = _too_late() if clock.now() > until else None
+            take(await _ask(ctx, ask, http, meters, late))
 
         try:
-            await asyncio.gather(*map(one, asks))
+            await side_by_side(
+                asks,
+                one,
+                lane_of=_lane,
+                in_lane=settings.http_concurrency,
+                in_all=settings.http_concurrency * HOSTS_AT_ONCE,
+            )
         finally:
             meters.close()
 
 
-async def _ask(ctx: RunContext, ask: Ask, http: Http, meters: Meters) -> SourceOutcome:
+def _lane(ask: Ask) -> str:
+    """The account that is asked, or the server where there is none."""
+    kind = ask.source.kind
+    return kind if kind_of(kind).terms is not None else host_of(ask.source.location)
+
+
+def _too_late() -> RetriableError:
+    return RetriableError(
+        f"Others of the same account or server took {LONGEST_QUEUE:,.0f} seconds, so it was not asked",
+        "It will be asked in a later run, before them; spread the clients over more hours.",
+        detail=IN_QUEUE,
+    )
+
+
+async def _ask(
+    ctx: RunContext, ask: Ask, http: Http, meters: Meters, late: ProviderError | None
+) -> SourceOutcome:
     started = time.perf_counter()
     now = ctx.workspace.clock.now()
     if ask.state.not_before is not None and now < ask.state.not_before:
@@ -86,6 +117,8 @@ async def _ask(ctx: RunContext, ask: Ask, http: Http, meters: Meters) -> SourceO
         )
     provider = ctx.workspace.providers.get(ask.source.kind)
     try:
+        if late is not None:
+            raise late
         fetched = await provider.fetch(ask, http.metered(meters.of(ask)))
         outcome = _read(ctx, ask, fetched)
         if fetched.fault is not None:

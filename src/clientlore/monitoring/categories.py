@@ -127,7 +127,7 @@ def by_both(
     texts = judged.select(text_of("title", "text").alias("_"))["_"]
     margins = model.margins(texts) if margins is None else margins
     learned = by_category(margins, model.categories, model.temperature)
-    news = judged.select(_is_news().alias("_"))["_"].to_numpy()
+    news = _is_news(judged)
     weight = np.log(np.maximum(learned, 1e-6)) / np.where(news, DOUBT_NEWS, 1.0)[:, None]
     new = [n for n, name in enumerate(CATEGORY_NAMES) if name not in set(model.categories)]
     weight[:, new] = weight[:, [CATEGORY_NAMES.index("other")]] - NOT_LEARNED
@@ -160,18 +160,19 @@ def by_both(
     )
 
 
-def _is_news() -> pl.Expr:
-    """Whether an item is no post: it has headline and text, or is longer, or has no mark of a post and is no flash."""
-    parts = [pl.col(part).fill_null("") for part in ("title", "text")]
-    lengths = [part.str.len_chars() for part in parts]
+def _is_news(items: pl.DataFrame) -> NDArray[np.bool_]:
+    """Which items are no posts: with headline and text, or longer, or neither a flash nor with the mark of a post."""
+    texts = items.select(pl.col("title", "text").fill_null(""))
+    title, text = (texts[part].str.len_chars() for part in texts.columns)
+    news = ((title > 0) & (text > 0)) | (title + text > SHORT_CHARS)
+    # Few others are left to look at letter by letter.
     capitals, small = (
-        pl.sum_horizontal(part.str.count_matches(letters) for part in parts)
-        for letters in (r"\p{Lu}", r"\p{Ll}")
+        pl.sum_horizontal(pl.all().str.count_matches(letters)) for letters in (r"\p{Lu}", r"\p{Ll}")
     )
-    posted = pl.any_horizontal(*(part.str.contains(_POSTED) for part in parts), capitals > small)
-    return pl.all_horizontal(length > 0 for length in lengths) | (
-        (lengths[0] + lengths[1] > SHORT_CHARS) | ~posted
-    )
+    posted = pl.any_horizontal(pl.all().str.contains(_POSTED), capitals > small)
+    found = news.to_numpy().copy()
+    found[~found] = texts.filter(~news).select(~posted).to_series().to_numpy()
+    return found
 
 
 def _told_by(category: str) -> pl.Expr:

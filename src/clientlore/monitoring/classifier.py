@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 FORMAT = 1
-BATCH = 2_000
+BATCH = 250
 """Texts that are judged at once: what they need in memory is bounded."""
 SHIPPED = "classifier.npz"
 """The model that comes with the product, in this package."""
@@ -70,8 +70,10 @@ class Classifier:
 
     def margins(self, texts: pl.Series) -> NDArray[np.float32]:
         """Shape (texts, topics)."""
+        # In the order in which they are multiplied, or each multiplication copies them.
+        weights = self.weights.astype(np.float32, order="C")
         parts = [
-            self._margins(features(texts[n : n + BATCH], self.form))
+            self._margins(features(texts[n : n + BATCH], self.form), weights)
             for n in range(0, len(texts), BATCH)
         ]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.topics)), np.float32)
@@ -80,8 +82,9 @@ class Classifier:
         """Shape (texts, categories of the taxonomy), each row summing to 1."""
         return by_category(self.margins(texts), self.categories, self.temperature)
 
-    def _margins(self, parts: Sequence[Features]) -> NDArray[np.float32]:
-        weights = self.weights.astype(np.float32)
+    def _margins(
+        self, parts: Sequence[Features], weights: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         total = np.tile(self.bias, (parts[0].texts, 1))
         for part in parts:
             total += (_by_text(part, values(part, self.idf)) @ weights) * self.scale

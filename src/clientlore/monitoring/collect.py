@@ -27,6 +27,8 @@ from clientlore.storage.lake import Table
 
 STORE_AT = 16_000_000
 """Bytes of answers that are held before they are stored."""
+WEIGHT = 10_000
+"""Bytes that an answer counts beside its own: what was read in it is held with it."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,12 @@ def collect(
     with workspace.control.read() as connection:
         states = sources.states_of(connection, tenant.tenant_id)
     by_id = {c.client_id: c for c in clients}
+    everybody = tuple(clients)
     asks = [
         Ask(
             source=source,
             client=by_id.get(source.client_id or ""),
-            clients=tuple(clients),
+            clients=everybody,
             day=day,
             is_today=workspace.clock.now().date() == day,
             state=states.get(source.source_id, SourceState()),
@@ -164,7 +167,7 @@ class _Shelf:
         """
         outcome = _only_unseen(outcome, self.seen)
         self._waiting.append(outcome)
-        self._weight += sum(len(response.body) for response, _ in outcome.new)
+        self._weight += WEIGHT + sum(len(response.body) for response, _ in outcome.new)
         if self._weight >= STORE_AT:
             self.store()
 

@@ -52,7 +52,7 @@ def signs(told: pl.DataFrame) -> pl.DataFrame:
     both = title + "\n" + pl.col("text").fill_null("")
     spelt = words.str.extract_all(rf"\b(?:{_SPELT})\b")
     figures = both.str.extract_all(_NUMBER)
-    headline = words_of(title)
+    headline = _words(title).list.unique()
     anywhere = pl.col("text").fill_null("").str.extract_all(_NAME)
     capitals = (
         pl.col("text").fill_null("").str.extract_all(_NAMES).list.join(" ").str.extract_all(_NAME)
@@ -63,13 +63,11 @@ def signs(told: pl.DataFrame) -> pl.DataFrame:
         numbers=figures.list.concat(spelt).list.unique(),
         names=capitals.list.unique(),
         headline=headline,
-        topic=headline.list.set_intersection(words_of(pl.col("text").fill_null(""))),
+        topic=headline.list.set_intersection(_words(pl.col("text").fill_null(""))),
         every=pl.concat_list(words.str.split(" "), headline).list.unique(),
         telling=pl.concat_list(
-            words_of(anywhere.list.join(" ")),
-            words.str.extract_all(r"\b\w*\d\w*\b"),
-            spelt,
-        ).list.unique(),
+            _words(anywhere.list.join(" ")), words.str.extract_all(r"\b\w*\d\w*\b"), spelt
+        ),
         marked=is_revision("title")
         | pl.col("text").fill_null("").str.contains(_CORRECTS)
         | title.str.contains(_CORRECTS),
@@ -78,9 +76,8 @@ def signs(told: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def words_of(text: pl.Expr) -> pl.Expr:
-    """The distinct words of a short text."""
-    return text.str.to_lowercase().str.extract_all(r"[\p{L}\p{N}]+").list.unique()
+def _words(text: pl.Expr) -> pl.Expr:
+    return text.str.to_lowercase().str.extract_all(r"[\p{L}\p{N}]+")
 
 
 def weighed(pairs: pl.DataFrame, clues: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from clientlore.errors import BadDataError, NotFoundError
+from clientlore.json_lines import unpacked, whole
 from clientlore.monitoring import folding, nearduplicates
 from clientlore.monitoring.normalise import with_keys
 
@@ -33,49 +34,51 @@ def read_items(path: Path) -> pl.DataFrame:
 
     Raises:
         NotFoundError: There is no such file.
+        ConfigurationError: It cannot be opened.
         BadDataError: A line is no JSON object, or has no id; the line is named.
     """
     if not path.is_file():
         raise NotFoundError(f"There is no file {path}", "Name a file of JSON lines.")
-    if path.stat().st_size == 0:
+    raw = unpacked(path)
+    if not raw.strip():
         return pl.DataFrame(schema={"id": pl.String, **dict.fromkeys(TEXTS, pl.String)})
-    kind = _kind_of_ids(path)
-    if kind is not None:
+    for kind, written in _IDS.items():
+        if not re.search(written, raw):
+            continue
         try:
-            return pl.read_ndjson(path, schema={"id": kind, **dict.fromkeys(TEXTS, pl.String)})
+            found = pl.read_ndjson(raw, schema={"id": kind, **dict.fromkeys(TEXTS, pl.String)})
         except pl.exceptions.PolarsError:
-            pass
-    return _line_by_line(path)
+            break
+        # Where every line has one id, and of the kind, no number was read as text, nor text as a number.
+        rows = found.height
+        if raw.count(b'"id"') == rows and (
+            raw.count(b'"id": "') == rows or len(re.findall(written, raw)) == rows
+        ):
+            return found
+    return _line_by_line(raw, path)
 
 
-def _kind_of_ids(path: Path) -> type[pl.String | pl.Int64] | None:
-    """What every id of the file is; None where they are of several kinds, or a line may have none."""
-    raw = path.read_bytes()
-    count = len(re.findall(rb"(?m)^[^\n]*\S", raw))
-    if len(re.findall(rb'"id"\s*:\s*"', raw)) == count:
-        return pl.String
-    if len(re.findall(rb'"id"\s*:\s*-?\d{1,18}\s*[,}]', raw)) == count:
-        return pl.Int64
-    return None
+_IDS: Mapping[type[pl.DataType], bytes] = {
+    pl.String: rb'"id"\s*:\s*"',
+    pl.Int64: rb'"id"\s*:\s*-?\d{1,18}\s*[,}]',
+}
 
 
-def _line_by_line(path: Path) -> pl.DataFrame:
+def _line_by_line(raw: bytes, path: Path) -> pl.DataFrame:
     """Slower, for ids of several kinds, and to say which line is wrong."""
     rows: list[dict[str, str | None]] = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                item = json.loads(line)
-            except ValueError as error:
-                raise BadDataError(
-                    f"Line {number} of {path} is no JSON ({error})",
-                    "Write one object in each line.",
-                ) from None
-            if not isinstance(item, dict) or item.get("id") is None:
-                raise BadDataError(f"Line {number} of {path} has no id", "Give every item an id.")
-            rows.append({"id": json.dumps(item["id"]), **{n: _text(item.get(n)) for n in TEXTS}})
+    for number, line in enumerate(raw.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            item = json.loads(line)
+        except ValueError as error:
+            raise BadDataError(
+                f"Line {number} of {path} is no JSON ({error})", "Write one object in each line."
+            ) from None
+        if not isinstance(item, dict) or item.get("id") is None:
+            raise BadDataError(f"Line {number} of {path} has no id", "Give every item an id.")
+        rows.append({"id": json.dumps(item["id"]), **{n: _text(item.get(n)) for n in TEXTS}})
     frame = pl.DataFrame(rows, schema={"id": pl.String, **dict.fromkeys(TEXTS, pl.String)})
     return frame.rename({"id": _AS_JSON})
 
@@ -84,7 +87,7 @@ _AS_JSON = "id_as_json"
 
 
 def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else str(value)
+    return None if value is None else whole(str(value))
 
 
 def group(items: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from clientlore.control import tenants
 from clientlore.control.budgets import NANO, Budget
@@ -15,7 +14,6 @@ from clientlore.providers.metering import Meter
 from clientlore.providers.registry import kind_of
 from clientlore.workspace import Workspace
 
-_NEVER = datetime.min.replace(tzinfo=UTC)
 _Key = tuple[str, str]
 
 
@@ -24,7 +22,7 @@ class Meters:
 
     Args:
         workspace: The stores, and the table of prices.
-        asks: Everything that will be asked.
+        asks: Everything that will be asked; a small budget is for the first of them.
     """
 
     def __init__(self, workspace: Workspace, asks: Sequence[Ask]) -> None:
@@ -77,6 +75,4 @@ class Meters:
         self._meters[key] = meter
         asked = [a for a in asks if a.state.not_before is None or a.state.not_before <= now]
         room = meter.prepare(len(asked))
-        # Who waited longest comes first, so that a small budget reaches everybody in the end.
-        asked.sort(key=lambda a: (a.state.last_success_at or _NEVER, a.source.source_id))
         self._waiting |= {id(ask) for ask in asked[room:]}

@@ -15,7 +15,7 @@ import polars as pl
 from clientlore.monitoring.evidence import FEATURES, signs, weighed
 from clientlore.monitoring.wording import VALUE_BITS, Shingles, in_sample, shingles, together
 
-FEW_SHINGLES = 32
+FEW_SHINGLES = 31
 """A text with fewer keeps all of them as fingerprints."""
 OWNERS = 16
 """Of the texts that share a fingerprint, so many of the earliest are compared with a later one."""
@@ -39,20 +39,12 @@ _ROW = np.uint64((1 << 24) - 1)
 
 def fingerprints(words: pl.Series) -> pl.Series:
     """The fingerprints of texts of words, in order; empty where a text has no shingle."""
-    sample, lengths = shingles(words, sampled=True), words.str.count_matches(" ").fill_null(0)
-    few = (lengths < FEW_SHINGLES).to_numpy()
-    all_of_few = shingles(words.filter(pl.Series(few)))
-    counts = sample.lengths()
-    rows = np.repeat(np.arange(len(words)), counts)
-    keep = ~few[rows]
-    rows = np.r_[rows[keep], np.repeat(np.flatnonzero(few), all_of_few.lengths())]
-    values = np.r_[sample.values[keep], all_of_few.values]
-    order = np.argsort(rows, kind="stable")
-    counts = np.bincount(rows, minlength=len(words))
-    made = pl.DataFrame({"row": rows[order], "value": values[order]})
-    lists = made.group_by("row", maintain_order=True).agg("value")["value"]
+    found = shingles(words, sampled_from=FEW_SHINGLES)
+    counts = found.lengths()
+    made = pl.DataFrame({"row": np.repeat(np.arange(len(words)), counts), "value": found.values})
+    lists = made.with_columns(pl.col("row").set_sorted()).group_by("row", maintain_order=True)
     some = pl.DataFrame(
-        {"row": np.flatnonzero(counts), "value": lists},
+        {"row": np.flatnonzero(counts), "value": lists.agg("value")["value"]},
         schema={"row": pl.Int64, "value": FINGERPRINTS},
     )
     everything = pl.DataFrame({"row": np.arange(len(words))}, schema={"row": pl.Int64})
@@ -103,14 +95,16 @@ def candidates(prints: pl.Series, first_new: int) -> pl.DataFrame:
     told_by_few = np.repeat(before_w[rare] <= RARE, owners)
     nth = np.arange(len(later)) - np.repeat(np.cumsum(owners) - owners, owners)
     earlier = rows[np.repeat(start_w, owners) + nth]
-    pairs = (later.astype(np.uint64) << np.uint64(24)) | earlier.astype(np.uint64)
-    order = np.argsort(pairs, kind="stable")
-    pairs, told_by_few = pairs[order], told_by_few[order]
+    # Whether few told of a pair stands in the lowest bit, so that sorting puts it last of its pair.
+    told = (((later << 24) | earlier) << 1) | told_by_few
+    told.sort()
+    pairs = told >> 1
     start = np.flatnonzero(np.r_[True, pairs[1:] != pairs[:-1]])
-    shared = np.diff(np.r_[start, len(pairs)])
-    enough = (shared >= ENOUGH) | ((shared == 2) & np.logical_or.reduceat(told_by_few, start))
+    end = np.r_[start[1:], len(pairs)]
+    shared = end - start
+    enough = (shared >= ENOUGH) | ((shared == 2) & ((told[end - 1] & 1) == 1))
     pairs = pairs[start]
-    later, earlier = (pairs >> np.uint64(24)).astype(np.int64), (pairs & _ROW).astype(np.int64)
+    later, earlier = pairs >> 24, pairs & np.int64(_ROW)
     enough |= np.minimum(counts[later], counts[earlier]) <= SMALL
     later, earlier = later[enough], earlier[enough]
     # A short text has fingerprints that a long one cannot have: the estimate is made on what both kinds keep.

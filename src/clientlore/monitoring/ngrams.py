@@ -202,8 +202,10 @@ def _counted(text: Integers, hashes: NDArray[np.uint64], count: int) -> Features
     if count <= 1 << (32 - BITS):
         # Half as wide, they are sorted in half the time.
         keys = keys.astype(np.uint32)
-    keys, times = np.unique(keys, return_counts=True)
-    keys = keys.astype(np.int64)
+    keys = pl.Series(keys).sort().to_numpy()
+    first = np.flatnonzero(np.diff(keys, prepend=~keys[:1]))
+    times = np.diff(first, append=len(keys))
+    keys = keys[first].astype(np.int64)
     return Features(
         keys >> BITS,
         keys & ((1 << BITS) - 1),

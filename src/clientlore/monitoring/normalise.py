@@ -25,9 +25,12 @@ _REVISION = (
 )
 _SEPARATOR = r"(?:\s+-|\s*[|\x{2013}\x{2014}])\s*$"
 # A place and a date, or an agency in brackets, before a dash at the very beginning.
-_AGENCY = r"\((?:[A-Z][\w.&' ]{1,30})\)"
+# What is no letter is named, and not what is one: classes of all the world's letters, repeated up to 40 times, take
+# longer to compile than ten thousand texts to read.
+_NO_TEXT = r"\x00-\x1f\x{80}-\x{bf}\x{2000}-\x{206f}`{-~"
+_AGENCY = rf"\((?:[A-Z][^{_NO_TEXT}!-%(-\-/:-@\[-^]{{1,30}})\)"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{1,2}(?:,?\s+\d{4})?"
-_PLACE = r"\p{Lu}[\p{L}.'/ -]{1,40}(?:,\s*[\p{L}. ]{2,20})?"
+_PLACE = rf"\p{{Lu}}[^{_NO_TEXT}!-&(-,0-@\[-_]{{1,40}}(?:,\s*[^{_NO_TEXT}!-\-/-@\[-_]{{2,20}})?"
 _DATELINE = (
     rf"^\s*(?:{_PLACE},?\s*(?:{_MONTH})\s*(?:{_AGENCY})?|{_PLACE}\s*{_AGENCY}|{_AGENCY})"
     r"\s*(?:--?|\x{2013}|\x{2014})\s+"
@@ -104,7 +107,11 @@ def is_revision(title: str) -> pl.Expr:
 
 def nth_time(frame: pl.DataFrame, time: str, what: str, group: Sequence[str], n: int) -> pl.Series:
     """For each row, when its group had `n` different values of `what` for the first time; null if it never had."""
-    firsts = frame.group_by(*group, what).agg(pl.col(time).min().alias("_nth"))
+    # Few groups are large enough, so they are found by what is short before what is long is looked at.
+    large = frame.filter(pl.len().over(group[0]) >= n)
+    if large.is_empty():
+        return pl.Series("_nth", [None], dtype=frame.schema[time]).new_from_index(0, frame.height)
+    firsts = large.group_by(*group, what).agg(pl.col(time).min().alias("_nth"))
     nth = firsts.group_by(*group).agg(pl.col("_nth").sort().get(n - 1, null_on_oob=True))
     return frame.select(group).join(
         nth, on=list(group), how="left", nulls_equal=True, maintain_order="left"
@@ -138,7 +145,8 @@ def with_keys(items: pl.DataFrame) -> pl.DataFrame:
         .then(words("_head"))
         .otherwise((words("_head") + pl.lit(" ") + pl.col("_body")).str.strip_chars())
     )
-    short = (pl.col("_body").str.count_matches(" ") < SHORT_WORDS) | pl.col("_boilerplate")
+    long = pl.col("_body").str.contains(rf"^(?:[^ ]* ){{{SHORT_WORDS}}}")
+    short = ~long | pl.col("_boilerplate")
     frame = frame.with_columns(
         _content=pl.when(short)
         .then(

@@ -14,8 +14,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from heapq import nlargest
-from itertools import repeat
+from functools import lru_cache
+from itertools import islice, repeat, zip_longest
 from operator import mul
 
 import polars as pl
@@ -33,15 +33,16 @@ OPEN_STORIES = 20_000
 """So many stories are open at most; the one untold for longest gives way."""
 TERMS, CENTRE_TERMS = 80, 200
 """The heaviest terms of an item, and of a story, that are kept."""
-LOOKED_UP, PER_TERM, COMPARED = 12, 40, 30
+LOOKED_UP, PER_TERM, COMPARED = 12, 40, 16
 """Stories are looked up by so many terms, in so many stories each, and so many are compared."""
 LOOK_BACK = 20_000
 """So many of the newest events of earlier days are what the stories of a day go on from."""
 TEXT_CHARS = 4_000
 """So much of an event's text tells which story it is of: the rest is background."""
 
-_TERM = re.compile(r"[^\W_](?:[\w.,'\u2019-]*[^\W_])?")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+# A word, or what ends a sentence.
+_TERM = re.compile(r"[^\W_]+(?:[.,'\u2019_-]+[^\W_]+)*|[.!?](?=\s)|\n")
+_ENDS = frozenset(".!?\n")
 _COMMON = frozenset(
     re.findall(
         r"\S+",
@@ -57,20 +58,31 @@ _COMMON = frozenset(
 
 def terms(text: str) -> dict[str, float]:
     """The terms of a text with how often they stand there; names and numbers count more."""
-    found: Counter[str] = Counter()
-    for sentence in _SENTENCE.split(text):
-        words = _TERM.findall(sentence)
-        for place, word in enumerate(words):
-            low = word.lower()
-            if low in _COMMON:
-                continue
-            weight = 1.0
-            if word[0].isdigit():
-                weight = NUMBER_WEIGHT
-            elif word[0].isupper() and (place or (words[1:2] and words[1][0].isupper())):
-                weight = NAME_WEIGHT
-            found[stem(low)] += weight  # type: ignore[assignment]
-    return dict(found)
+    found: dict[str, float] = {}
+    words = _TERM.findall(text)
+    named = False
+    for word, following in zip_longest(words, islice(words, 1, None), fillvalue="\n"):
+        if word in _ENDS:
+            named = False
+            continue
+        term, weight, weight_of_name = _read(word)
+        # What stands first in a sentence is a name only where a capital follows.
+        if term:
+            is_name = named or following[0].isupper()
+            found[term] = found.get(term, 0.0) + (weight_of_name if is_name else weight)
+        named = True
+    return found
+
+
+@lru_cache(maxsize=500_000)
+def _read(word: str) -> tuple[str, float, float]:
+    """The term of a word, empty for a common one; what it counts, and what it counts as a name."""
+    low = word.lower()
+    if low in _COMMON:
+        return "", 0.0, 0.0
+    if word[0].isdigit():
+        return stem(low), NUMBER_WEIGHT, NUMBER_WEIGHT
+    return stem(low), 1.0, NAME_WEIGHT if word[0].isupper() else 1.0
 
 
 @dataclass
@@ -129,24 +141,25 @@ class Threads:
             term: (1 + math.log(count)) * math.log(1 + self.seen / self.frequency[term])
             for term, count in counts.items()
         }
-        kept = nlargest(TERMS, weights.items(), key=lambda entry: (entry[1], entry[0]))
+        kept = _heaviest(weights, TERMS)
         length = math.sqrt(sum(weight * weight for _, weight in kept))
         return {term: weight / length for term, weight in kept} if length else {}
 
     def _closest(
         self, vector: dict[str, float], told: datetime | None
     ) -> tuple[_Story | None, float]:
-        shared: Counter[int] = Counter()
-        for term, weight in list(vector.items())[:LOOKED_UP]:
+        shared, weights = dict[int, float](), list(vector.values())
+        for term, weight in islice(vector.items(), LOOKED_UP):
             for number in self.index.get(term, ()):
-                shared[number] += weight  # type: ignore[assignment]
+                shared[number] = shared.get(number, 0.0) - weight
         best, most = None, 0.0
-        for number, _ in nlargest(COMPARED, shared.items(), key=lambda e: (e[1], -e[0])):
+        # The likest first, and of equals the oldest; numbers sort faster than pairs of them.
+        for number in sorted(sorted(shared), key=shared.__getitem__)[:COMPARED]:
             story = self.stories.get(number)
             if story is None or _over(story.told, told):
                 continue
             # Most of the time goes here, so the loop over the terms is the interpreter's own.
-            dot = sum(map(mul, vector.values(), map(story.total.get, vector, repeat(0.0))))
+            dot = sum(map(mul, weights, map(story.total.get, vector, repeat(0.0))))
             if dot / story.length > most:
                 best, most = story, dot / story.length
         return best, most
@@ -162,8 +175,7 @@ class Threads:
         for term, weight in vector.items():
             total[term] = total.get(term, 0.0) + weight
         if len(total) > 2 * CENTRE_TERMS:
-            kept = nlargest(CENTRE_TERMS, total.items(), key=lambda entry: (entry[1], entry[0]))
-            story.total = total = dict(kept)
+            story.total = total = dict(_heaviest(total, CENTRE_TERMS))
         story.length = math.sqrt(sum(weight * weight for weight in total.values()))
         story.told = max(filter(None, (story.told, told)), default=None)
         # Told again, it is the last to give way.
@@ -171,10 +183,15 @@ class Threads:
         self._enter(story.number, vector)
 
     def _enter(self, number: int, vector: dict[str, float]) -> None:
-        for term in list(vector)[:LOOKED_UP]:
+        for term in islice(vector, LOOKED_UP):
             known = self.index.setdefault(term, deque(maxlen=PER_TERM))
             if number not in known:
                 known.append(number)
+
+
+def _heaviest(weights: dict[str, float], count: int) -> list[tuple[str, float]]:
+    ranked = sorted(zip(weights.values(), weights, strict=True), reverse=True)
+    return [(term, weight) for weight, term in ranked[:count]]
 
 
 def _over(last: datetime | None, now: datetime | None) -> bool:

@@ -16,8 +16,10 @@ VALUE_BITS = 40
 """Of a shingle's hash; what is below leaves room for the position of a text."""
 SAMPLED = 4
 """One shingle in so many is a fingerprint (Broder 1997, sketches modulo m)."""
-CHUNK = 1_500
+CHUNK = 600
 """Texts at a time, so that what is worked on stays in the cache."""
+PAIRS = 1 << 13
+"""Pairs of texts at a time, for the same reason."""
 
 _ROW_BITS = 64 - VALUE_BITS
 _SPACE, _LINE = 32, 10
@@ -28,14 +30,9 @@ Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 I64 = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-def _ascii_table() -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    table = np.full(256, _SPACE, np.uint8)
-    for low in range(128):
-        if chr(low).isalnum():
-            table[low] = ord(chr(low).lower())
-    table[128:] = np.arange(128, 256)
-    table[_LINE] = _LINE
-    return table
+def _ascii_table() -> bytes:
+    ascii_ = (ord(chr(n).lower()) if chr(n).isalnum() or n == _LINE else _SPACE for n in range(128))
+    return bytes([*ascii_, *range(128, 256)])
 
 
 def _random(count: int, seed: int) -> U64:
@@ -64,7 +61,7 @@ def plain(texts: pl.Series) -> pl.Series:
     texts = texts.cast(pl.String).fill_null("")
     if texts.is_empty():
         return texts
-    odd = texts.str.contains(r"[^\x00-\x7f]")
+    odd = texts.str.len_bytes() != texts.str.len_chars()
     if odd.any():
         rare = texts.filter(odd).str.normalize("NFKC").str.to_lowercase()
         rare = rare.str.replace_all(_POSSESSIVE, "$1").str.replace_all(r"[^\p{L}\p{N}]+", " ")
@@ -73,25 +70,22 @@ def plain(texts: pl.Series) -> pl.Series:
     low = (
         texts.str.replace_all(r"(?i)(?:'s)+([^\p{L}\p{N}]|$)", "$1") if _any(texts, "'") else texts
     )
-    made: list[str] = []
-    for start in range(0, len(low), CHUNK):
-        made += _plain_chunk(low[start : start + CHUNK].to_list())
-    return pl.Series(texts.name, made, dtype=pl.String)
+    chunks = (low[start : start + CHUNK] for start in range(0, len(low), CHUNK))
+    return pl.concat([_plain_chunk(chunk) for chunk in chunks]).alias(texts.name)
 
 
 def _any(texts: pl.Series, what: str) -> bool:
     return bool(texts.str.contains(what, literal=True).any())
 
 
-def _plain_chunk(texts: list[str]) -> list[str]:
-    joined = "\n".join([text.replace("\n", " ") for text in texts])
-    raw = _TABLE[np.frombuffer(joined.encode(), np.uint8)]
-    gap = raw <= _SPACE
-    # Of gaps in a row the last stays, and before a line break none does.
+def _plain_chunk(texts: pl.Series) -> pl.Series:
+    joined: str = texts.str.replace_all("\n", " ", literal=True).str.join("\n").item()
+    raw = np.frombuffer(joined.encode().translate(_TABLE), np.uint8)
+    # Of spaces in a row the last stays, and before a line break none does.
     keep = np.ones(len(raw), bool)
-    keep[:-1] = ~((raw[:-1] == _SPACE) & gap[1:])
-    keep[1:] &= ~((raw[1:] == _SPACE) & (raw[:-1] == _LINE))
-    return [line.strip(" ") for line in raw[keep].tobytes().decode().split("\n")]
+    keep[:-1] = (raw[:-1] != _SPACE) | (raw[1:] > _SPACE)
+    lines = pl.Series([raw[keep].tobytes().decode()]).str.split("\n")
+    return lines.explode(empty_as_null=False).str.strip_chars(" ")
 
 
 @dataclass(frozen=True)
@@ -111,8 +105,8 @@ class Shingles:
         return np.diff(self.offsets)
 
 
-def shingles(words: pl.Series, *, sampled: bool = False) -> Shingles:
-    """The shingles of texts of words, or one in `SAMPLED` of them.
+def shingles(words: pl.Series, *, sampled_from: int | None = None) -> Shingles:
+    """The shingles of texts of words; of texts with `sampled_from` or more, one in `SAMPLED` of them.
 
     A shingle is in the sample of every text that has it or of none, so samples of a short text and of a long one
     that contains it agree: unlike minima, they show containment.
@@ -122,9 +116,10 @@ def shingles(words: pl.Series, *, sampled: bool = False) -> Shingles:
         chunk = words[start : start + CHUNK]
         rows, values = _hashes(chunk.fill_null("").to_list())
         values >>= np.uint64(_ROW_BITS)
-        if sampled:
-            some = in_sample(values)
-            rows, values = rows[some], values[some]
+        if sampled_from is not None:
+            few = np.bincount(rows, minlength=len(chunk)) < sampled_from
+            kept = in_sample(values) | few[rows]
+            rows, values = rows[kept], values[kept]
         keys = (rows.astype(np.uint64) << np.uint64(VALUE_BITS)) | values
         keys.sort()
         if len(keys):
@@ -187,21 +182,24 @@ def together(texts: Shingles, one: I64, other: I64) -> I64:
         one: Position of a text, for each pair.
         other: That of the other text.
     """
+    lengths = texts.lengths()
+    fewer = lengths[one] <= lengths[other]
+    short, long = np.where(fewer, one, other), np.where(fewer, other, one)
+    known = (
+        np.repeat(np.arange(len(lengths), dtype=np.uint64), lengths) << np.uint64(VALUE_BITS)
+    ) | texts.values
+    # Looked up in the order in which they stand, neighbours are found near each other.
+    order = np.argsort(long, kind="stable")
     shared = np.zeros(len(one), np.int64)
-    step = 1 << 14
-    for start in range(0, len(one), step):
-        part = slice(start, start + step)
-        keys = np.concatenate([_keys(texts, one[part]), _keys(texts, other[part])])
-        keys.sort()
-        twice = keys[1:][keys[1:] == keys[:-1]] >> np.uint64(VALUE_BITS)
-        found = np.bincount(twice.astype(np.int64), minlength=len(one[part]))
-        shared[part] = found
+    for start in range(0, len(one), PAIRS):
+        pairs = order[start : start + PAIRS]
+        asked = lengths[short[pairs]]
+        before = np.cumsum(asked) - asked
+        at = np.repeat(texts.offsets[short[pairs]] - before, asked) + np.arange(asked.sum())
+        wanted = texts.values[at] | np.repeat(
+            long[pairs].astype(np.uint64) << np.uint64(VALUE_BITS), asked
+        )
+        place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        found = np.repeat(np.arange(len(pairs)), asked)[known[place] == wanted]
+        shared[pairs] = np.bincount(found, minlength=len(pairs))
     return shared
-
-
-def _keys(texts: Shingles, rows: I64) -> U64:
-    lengths = texts.lengths()[rows]
-    first = np.repeat(texts.offsets[rows] - np.r_[0, np.cumsum(lengths)[:-1]], lengths)
-    values = texts.values[first + np.arange(len(first))]
-    pair = np.repeat(np.arange(len(rows), dtype=np.uint64), lengths)
-    return (pair << np.uint64(VALUE_BITS)) | values

@@ -210,7 +210,7 @@ class Http:
         return answer
 
     async def _tries(self, call: _Call) -> HttpResponse:
-        host = _host(call.url)
+        host = host_of(call.url)
         last: RetriableError | None = None
         for attempt in range(1, self._attempts + 1):
             try:
@@ -303,11 +303,11 @@ class Http:
                 body += chunk
                 if len(body) > call.max_bytes:
                     raise PermanentError(
-                        f"The answer of {_host(call.url)} is larger than {call.max_bytes:,} bytes",
+                        f"The answer of {host_of(call.url)} is larger than {call.max_bytes:,} bytes",
                         "Ask for a smaller feed, or raise CLIENTLORE_MAX_FEED_BYTES.",
                     )
             if call.judge is not None and (
-                fault := call.judge(Said(status, answer.headers, bytes(body), _host(call.url)))
+                fault := call.judge(Said(status, answer.headers, bytes(body), host_of(call.url)))
             ):
                 raise fault
             for_good = bool(answer.history) and all(
@@ -337,7 +337,7 @@ class Http:
             self._limits.bucket(call.allowance).pause(self._monotonic() + pause)
 
     async def _fault(self, call: _Call, answer: httpx.Response) -> ProviderError:
-        status, host = answer.status_code, _host(str(answer.url))
+        status, host = answer.status_code, host_of(str(answer.url))
         if call.judge is not None:
             said = bytearray()
             async for chunk in answer.aiter_bytes():
@@ -385,7 +385,7 @@ def open_client(timeout: float, ca: Path | None = None, **options: Any) -> httpx
     )
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
     """The server of an address, for people; what follows it may be secret."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2] or "The address"

@@ -9,6 +9,7 @@ from clientlore.quality.outcome import Plot
 _COLOURS = ("#2f5d9b", "#d08b2c", "#5b8c5a", "#a2455f", "#6b6f7a", "#8a6fb0")
 _HATCHES = ("", "//", "..", "xx", "\\\\", "oo")
 MOST_BARS = 30
+FEW_BARS = 5
 
 
 def draw(plot: Plot) -> bytes | None:
@@ -47,11 +48,16 @@ def draw(plot: Plot) -> bytes | None:
         rotation=30 if len(labels) > 6 else 0,
         ha="right" if len(labels) > 6 else "center",
     )
+    if len(labels) < FEW_BARS:
+        # A single bar as wide as the picture would look like a background.
+        spare = (FEW_BARS - len(labels)) / 2 + 0.5
+        axes.set_xlim(-spare, len(labels) - 1 + spare)
     axes.set_title(plot.title, fontsize=10)
     axes.set_ylabel(plot.unit)
     axes.spines[["top", "right"]].set_visible(False)
     if len(plot.series) > 1:
-        axes.legend(fontsize=8, frameon=False)
+        # Beside the bars: inside, it would lie over them.
+        figure.legend(loc="outside right upper", fontsize=8, frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
 from clientlore.errors import StoreError
 from clientlore.ids import stable_id
 
@@ -85,6 +83,8 @@ def _is_abandoned(partial: Path) -> bool:
     host, _, rest = partial.name.removeprefix(_PARTIAL).partition("-")
     pid = rest.partition("-")[0]
     if host == _host() and pid.isdecimal():
+        import psutil
+
         return not psutil.pid_exists(int(pid))
     try:
         return time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS
