@@ -1,4 +1,4 @@
-"""The upkeep of memory as stages: what policies want done, the connections, the insights of a day."""
+"""The upkeep of memory as stages: what policies want done, the connections, the insights of a day, the index."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ import sqlalchemy as sa
 from clientlore.clock import day_bounds
 from clientlore.control import tables as t
 from clientlore.control.model import Tenant
-from clientlore.errors import ClientloreError
+from clientlore.errors import ClientloreError, ProviderError, StoreError
 from clientlore.memory import markdown
 from clientlore.memory.automation import AutomationController, policies, tasks
 from clientlore.memory.automation.controller import execute
+from clientlore.memory.embedding import embedder_of
 from clientlore.memory.maintenance.connections import CONNECTIONS, connect
 from clientlore.memory.maintenance.insights import INSIGHTS, insights
 from clientlore.memory.maintenance.plan import Plan
 from clientlore.memory.maintenance.running import FEATURES, preview
 from clientlore.memory.service import MemoryService
+from clientlore.memory.store import MemoryStore
 from clientlore.monitoring.naming import core_name
 from clientlore.run_context import RunContext
 from clientlore.runs.report import Work
@@ -95,6 +97,17 @@ def insights_of_day(ctx: RunContext, tenant: Tenant, day: date) -> Work:
         counts={k: kinds.get(k, 0) for k in ("busy", "changed", "shared")},
         content_sha=written.sha,
     )
+
+
+def memories(ctx: RunContext, tenant: Tenant) -> Work:
+    """Brings the index of memory up to its log. An index that cannot be written harms search alone."""
+    try:
+        embedder = embedder_of(ctx.workspace, tenant, ctx.embedder)
+        standing = memory_of(ctx, tenant).standing
+        state = MemoryStore(ctx.workspace, embedder).update(tenant.tenant_id, standing=standing)
+    except (StoreError, ProviderError) as error:
+        return Work(0, state="degraded", error=str(error), notes=("the log has everything",))
+    return Work(rows=state.rows, counts={"applied": state.applied, "rebuilt": int(state.rebuilt)})
 
 
 def _given(ctx: RunContext, tenant: Tenant) -> Work:
