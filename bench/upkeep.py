@@ -71,10 +71,10 @@ def a_day(home: Path, lines: list[bulk.Line], owners: list[str]) -> dict[str, tu
         controller = AutomationController(MemoryService(workspace, TENANT))
         for owner in owners:
             controller.create_policy(everything_on(owner))
-        ctx = RunContext(workspace, scope=Scope(tenants=(TENANT,)))
         told = {}
         for which in ("first day", "next day"):
             clock.advance(timedelta(days=which == "next day"))
+            ctx = RunContext(workspace, scope=Scope(tenants=(TENANT,)))
             whole = (0.0, 0.0)
             for stage in STAGES:
                 began, used = time.perf_counter(), spent()

@@ -52,6 +52,7 @@ class RunContext:
         progress: Called with what is going on, for people who wait.
         scorer: Who judges relevance; the rules if not given.
         embedder: Who makes vectors of memories; nobody if not given.
+        memories: Memory by tenant, as stages have read it, for those after them.
     """
 
     workspace: Workspace
@@ -63,6 +64,7 @@ class RunContext:
     progress: Progress = quiet
     scorer: Scorer | None = None
     embedder: Embedder | None = None
+    memories: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def root(self) -> str:

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import combinations
 
 import polars as pl
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from clientlore.control import tables as t
 from clientlore.errors import NotFoundError
 from clientlore.memory.fold import alive, fold
 from clientlore.memory.log import Operation
@@ -20,6 +22,7 @@ from clientlore.memory.maintenance.plan import stems_of
 from clientlore.memory.maintenance.similar import similar_pairs
 from clientlore.memory.service import MemoryService
 from clientlore.memory.statements import Statement
+from clientlore.memory.store import MemoryStore
 from clientlore.runs.forgetting import forget
 from clientlore.testing.workspaces import put_tenant
 from clientlore.workspace import Workspace
@@ -96,7 +99,8 @@ def test_memory_that_was_looked_at_before_is_what_is_read_anew(workspace: Worksp
         known = other.log()
         if what == "tell" or known.is_empty():
             text = rng.choice([f"The CFO is {who}", f"Met {who} in part {rng.randint(0, 5)}"])
-            other.remember([Statement(owner, text, f"n{n}", NOW)])
+            told_at = NOW - timedelta(minutes=rng.randint(0, 40))
+            other.remember([Statement(owner, text, f"n{n}", told_at)])
         elif what == "undo":
             done = known.filter(pl.col("op") != "undo")["op_id"].to_list()
             with suppress(NotFoundError):  # it is undone already
@@ -105,7 +109,43 @@ def test_memory_that_was_looked_at_before_is_what_is_read_anew(workspace: Worksp
             kept.retract(rng.choice(living["memory_id"].to_list()), "cli:ann", "wrong")
         asked = rng.choice([None, "harbor", "calder"])
         assert_frame_equal(kept.state(owner=asked), alive(fold(other.log(asked))))
+        then = NOW - timedelta(minutes=20)
+        assert_frame_equal(kept.state(then, asked), alive(fold(other.log(asked), then)))
     assert kept.state() is kept.state()
+
+
+def test_an_index_brought_up_from_what_was_looked_at_is_what_one_made_anew_is(
+    workspace: Workspace,
+) -> None:
+    put_tenant(workspace, "tenant: t1\nname: T\nmode: mock\n")
+    kept, store, rng = MemoryService(workspace, "t1"), MemoryStore(workspace), random.Random(5)
+    for n in range(4):
+        said = [f"The CFO is {rng.choice(['Ann', 'Bo', 'Cy'])}", f"Met them in part {n % 3}"]
+        kept.remember([Statement("harbor", text, f"{n} {text}", NOW) for text in said])
+        if n % 3 == 2:
+            kept.retract(rng.choice(kept.state()["memory_id"].to_list()), "cli:ann", "wrong")
+        kept.state()
+        assert kept.standing is not None
+        done = store.update("t1", standing=kept.standing)
+        assert (done.rebuilt, store.behind("t1")) == (n == 0, 0)
+    assert 0 < done.applied < kept.log().height
+    table = workspace.vectors.open("t1", store.table_name)
+    assert table is not None
+    here = pl.DataFrame(table.to_arrow()).sort("memory_id")
+    store.update("t1", rebuild=True)
+    anew = pl.DataFrame(workspace.vectors.open("t1", store.table_name).to_arrow())  # type: ignore[union-attr]
+    assert_frame_equal(here, anew.sort("memory_id"))
+
+
+def test_a_log_that_was_changed_is_read_anew(workspace: Workspace) -> None:
+    put_tenant(workspace, "tenant: t1\nname: T\nmode: mock\n")
+    service = MemoryService(workspace, "t1")
+    service.remember([Statement("harbor", "The CFO is Ann", "n1", NOW)])
+    assert service.state()["text"].to_list() == ["The CFO is Ann"]
+    with workspace.control.write() as connection:
+        connection.execute(sa.update(t.memory_log).values(text="The CFO is Bo"))
+        connection.execute(sa.update(t.tenants).values(memory_edition=1))
+    assert service.state()["text"].to_list() == ["The CFO is Bo"]
 
 
 def test_what_is_forgotten_is_not_kept_in_what_was_looked_at(workspace: Workspace) -> None:

@@ -145,7 +145,13 @@ class Desk:
     workspace: Workspace
 
     def extract(
-        self, reader: Reader, *texts: str, calls: int = 50, redact: bool = False, batch: int = 4
+        self,
+        reader: Reader,
+        *texts: str,
+        calls: int = 50,
+        redact: bool = False,
+        batch: int = 4,
+        secret: int | None = None,
     ) -> Extraction:
         budget = Budget(
             self.workspace.control, self.workspace.clock, "acme", "openai", Limits(calls=calls)
@@ -159,7 +165,8 @@ class Desk:
         model = ModelExtractor(
             reader, asker, "acme", keeping, {"harbor": "Harbor Foods"}, redact, ("Bo Lind",)
         )
-        return model.extract([Source(f"s{n}", "harbor", t) for n, t in enumerate(texts)])
+        told = enumerate(texts)
+        return model.extract([Source(f"s{n}", "harbor", t, n == secret) for n, t in told])
 
 
 @pytest.fixture
@@ -179,6 +186,15 @@ def test_texts_are_read_in_one_call_and_what_was_bought_is_not_bought_again(desk
     again = desk.extract(reader, *texts)
     assert (again.found, len(reader.asked)) == (first.found, 1)
     assert (again.counts["read_before"], again.counts["llm_calls"]) == (2, 0)
+
+
+def test_what_is_secret_is_shown_to_no_model_and_read_by_the_rules(desk: Desk) -> None:
+    reader = Reader()
+    texts = ("Ann Okafor is the CFO of Harbor.", "Bo Lind is the CEO of Harbor.")
+    done = desk.extract(reader, *texts, secret=1)
+    assert [item["text"] for call in reader.asked for item in call] == [texts[0]]
+    assert [(f.source_id, f.method) for f in done.found] == [("s0", "llm"), ("s1", "rules")]
+    assert done.left_to_rules == {}
 
 
 def test_a_long_text_is_read_in_parts_and_places_count_from_its_beginning(desk: Desk) -> None:

@@ -12,6 +12,7 @@ import pytest
 from clientlore.control.model import Client
 from clientlore.control.snapshots import Snapshot
 from clientlore.memory.derive import Wanted, wanted_of_day
+from clientlore.memory.extracting.choosing import sources_in
 from clientlore.monitoring.events import MEMBERS
 from clientlore.monitoring.raw import CRM_ACTIVITIES
 from clientlore.monitoring.relevance import RELEVANCE
@@ -214,3 +215,13 @@ def test_what_is_called_for_comes_in_the_order_of_origins(lake: Lake) -> None:
         "event:e1:harbor",
         "event:e2:calder",
     ]
+
+
+def test_texts_above_confidential_are_marked_as_secret_and_so_is_an_unknown_tier() -> None:
+    told = [
+        Wanted("harbor", "activity", "Said", f"n{n}", T0, None, said, (), "a note")
+        for n, said in enumerate(
+            ({}, *({"security": tier} for tier in ("general", "confidential", "secret", "?")))
+        )
+    ]
+    assert [one.is_secret for one in sources_in(told)] == [False, False, False, True, True]

@@ -116,6 +116,7 @@ def _tenant(connection: Connection, audit: Audit, wanted: TenantFile) -> None:
         **wanted.judge.settings(),
         **wanted.embeddings.settings(),
         **wanted.rerank.settings(),
+        **wanted.dossiers.settings(),
     }
     tenants.put_tenant(
         connection,

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from clientlore.control.dossier_entry import DossierEntry
 from clientlore.control.embedding_entry import EmbeddingsEntry
 from clientlore.control.judge_entry import JudgeEntry
 from clientlore.control.rerank_entry import RerankEntry
@@ -60,6 +61,7 @@ class TenantFile(Strict):
             (`none`).
         embeddings: What search by meaning may cost.
         rerank: What a reranker may see of what a search finds, and what it may cost.
+        dossiers: What dossiers tell.
         schedules: When to look for news.
     """
 
@@ -81,6 +83,7 @@ class TenantFile(Strict):
     extraction: Literal["rules", "judge", "none"] = "rules"
     embeddings: EmbeddingsEntry = EmbeddingsEntry()
     rerank: RerankEntry = RerankEntry()
+    dossiers: DossierEntry = DossierEntry()
     schedules: tuple[ScheduleEntry, ...] = ()
 
     @model_validator(mode="before")

@@ -1,8 +1,8 @@
 """What is known about a client or a contact, put together for people: a projection of the memory log.
 
 Here: reading it, as frozen values. Not here: how it looks and where it is kept (`dossier_files`). The log is the
-truth, and what it no longer holds is not in a dossier. Depends on nothing but what is stored, so that the same
-state gives the same dossier.
+truth, and what it no longer holds is not in a dossier, nor is what stands above the tenant's clearance. Depends on
+nothing but what is stored, so that the same state gives the same dossier.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from sqlalchemy.engine import Connection
 
 from clientlore.control import clients, people
 from clientlore.control import tables as t
+from clientlore.control.dossier_entry import dossiers_of
 from clientlore.control.model import Client, Mode, Tenant
 from clientlore.errors import NotFoundError
 from clientlore.memory import log
-from clientlore.memory.fold import alive, fold, remembered
+from clientlore.memory.fold import NEEDED, alive, fold, remembered
+from clientlore.memory.search import seen
 from clientlore.monitoring.events import MEMBERS
 from clientlore.monitoring.relevance import RELEVANCE
 from clientlore.storage.lake import Lake
@@ -140,7 +142,10 @@ def read_dossiers(workspace: Workspace, tenant: Tenant) -> list[Dossier]:
     tenant_id, lake = tenant.tenant_id, workspace.lake
     with workspace.control.read() as connection:
         registered = _registered(connection, tenant_id)
-        state = fold(log.read(connection, tenant_id))
+        state = seen(
+            fold(log.read(connection, tenant_id, only=NEEDED)),
+            dossiers_of(tenant.settings).clearance,
+        )
     known = _known(lake, tenant, remembered(alive(state)))
     gone = dict(state.filter(pl.col("last_op") == "retract").group_by("owner_id").len().iter_rows())
     unremembered = _not_remembered(lake, tenant_id, state)

@@ -43,6 +43,11 @@ MAINTENANCE = "maintenance:"
 """What the name of an actor begins with who keeps memory in order and adds nothing to it."""
 BEARS_CONTENT = ("add", "revise", "compress")
 FOLDS = ("merge", "summarise")
+NEEDED = (
+    "seq", "op_id", "tenant_id", "owner_id", "memory_id", "op", "kind", "text", "attributes",
+    "valid_from", "valid_to", "recorded_at", "actor", "sources",
+)  # fmt: skip
+"""The columns of the log that a fold looks at."""
 _STANDS = (*BEARS_CONTENT, *FOLDS, "retract")
 _KNOWN = (*_STANDS, "supersede", "reinforce", "undo")
 
@@ -51,7 +56,7 @@ def fold(operations: pl.DataFrame, as_of: datetime | None = None) -> pl.DataFram
     """Every memory as it stands, those too that are not alive (`standing` says so), by id.
 
     Args:
-        operations: Columns of `log.OPERATIONS`, in any order.
+        operations: Columns of `log.OPERATIONS`, those of `NEEDED` at least, in any order.
         as_of: What was recorded later is left out.
 
     Raises:

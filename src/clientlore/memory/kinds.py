@@ -29,6 +29,8 @@ KINDS = tuple(HALF_LIFE_DAYS)
 Tier = Literal["general", "confidential", "secret", "ultra_secret"]
 TIERS: tuple[str, ...] = get_args(Tier)
 """Tiers of security, the most open first."""
+OPEN: tuple[str, ...] = TIERS[:2]
+"""Tiers whose texts may be shown to a language model."""
 IMPORTANCE = 0.5
 """Of 0 to 1, for a memory of which nobody said how important it is."""
 OTHER_HALF_LIFE = 60.0

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import polars as pl
 import pyarrow as pa
 import sqlalchemy as sa
+from pydantic_core import from_json
 from sqlalchemy.engine import Connection
 
 from clientlore.control import tables as t
@@ -61,6 +62,9 @@ Op = Literal[
 in which it held; `merge` and `summarise` fold it into another (`into` in the attributes); `retract` takes it back;
 `undo` makes another operation void (`undoes` in the attributes is its id).
 """
+BATCH = 2_000
+"""Operations that become rows at once: tens of thousands of dictionaries keep Python's collector busy."""
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 LOG = Table(
     "core",
@@ -147,15 +151,19 @@ def memory_id_for(tenant_id: str, owner_id: str, kind: str, origin: str) -> str:
 
 def canonical(attributes: Mapping[str, Any]) -> str:
     """Attributes as JSON in one fixed form."""
-    return json.dumps(dict(attributes), sort_keys=True, ensure_ascii=False)
+    return _CANONICAL(dict(attributes))
 
 
 def append(connection: Connection, operations: Sequence[Operation], now: datetime) -> int:
     """Appends operations; returns how many were new."""
-    rows = [
-        {**row_of(op), "attributes": dict(op.attributes), "appended_at": now} for op in operations
-    ]
-    return insert_ignore(connection, t.memory_log, rows)
+    new = 0
+    for start in range(0, len(operations), BATCH):
+        rows = [
+            {**row_of(op), "attributes": dict(op.attributes), "appended_at": now}
+            for op in operations[start : start + BATCH]
+        ]
+        new += insert_ignore(connection, t.memory_log, rows)
+    return new
 
 
 def export(before: pl.DataFrame, operations: Sequence[Operation], day: date) -> pl.DataFrame:
@@ -213,6 +221,21 @@ def head(connection: Connection, tenant_id: str) -> int:
     return int(found or 0)
 
 
+_REACHED = sa.select(
+    t.tenants.c.memory_edition,
+    sa.select(sa.func.max(t.memory_log.c.seq))
+    .where(t.memory_log.c.tenant_id == sa.bindparam("tenant_id"))
+    .scalar_subquery(),
+).where(t.tenants.c.tenant_id == sa.bindparam("tenant_id"))
+"""Made once: each search asks it, and making it takes longer than answering it."""
+
+
+def reached(connection: Connection, tenant_id: str) -> tuple[int, int]:
+    """The edition of a tenant's log, which counts changes to what was in it, and its newest sequence number."""
+    found = connection.execute(_REACHED, {"tenant_id": tenant_id}).first()
+    return (0, 0) if found is None else (int(found[0]), int(found[1] or 0))
+
+
 def read(
     connection: Connection,
     tenant_id: str,
@@ -220,6 +243,7 @@ def read(
     memory_ids: Collection[str] | None = None,
     owners: Collection[str] | None = None,
     after: int = 0,
+    only: Collection[str] = tuple(OPERATIONS),
 ) -> pl.DataFrame:
     """Operations of a tenant, columns of `OPERATIONS`, in the order in which they were appended.
 
@@ -229,18 +253,22 @@ def read(
         memory_ids: Only those on these memories.
         owners: Only those on memories about these.
         after: Only those with a greater sequence number.
+        only: Only these columns, among them `seq`; `fold.NEEDED` for a fold.
     """
-    query = _SELECT.where(t.memory_log.c.tenant_id == tenant_id, t.memory_log.c.seq > after)
+    names = [name for name in OPERATIONS if name in only]
+    query = sa.select(*(_plainly(connection, name) for name in names)).where(
+        t.memory_log.c.tenant_id == tenant_id, t.memory_log.c.seq > after
+    )
     if owners is not None:
         query = query.where(t.memory_log.c.owner_id.in_(sorted(owners)))
     if memory_ids is None:
-        return _frame(connection.execute(query).all()).sort("seq")
+        return _frame(names, connection.execute(query).all()).sort("seq")
     rows: list[sa.Row[Any]] = []
     ids = sorted(memory_ids)
     for start in range(0, len(ids), 500):
         part = query.where(t.memory_log.c.memory_id.in_(ids[start : start + 500]))
         rows += connection.execute(part).all()
-    return _frame(rows).sort("seq")
+    return _frame(names, rows).sort("seq")
 
 
 def touched(connection: Connection, tenant_id: str, after: int) -> set[str]:
@@ -286,14 +314,36 @@ def touched_by(connection: Connection, tenant_id: str, day: date) -> set[str]:
     return set(connection.execute(query.distinct()).scalars())
 
 
-_SELECT = sa.select(*(t.memory_log.c[name] for name in OPERATIONS))
+def _plainly(connection: Connection, name: str) -> sa.ColumnElement[Any]:
+    """A column as the database has it: making values of a long log one by one takes longer than reading it."""
+    column = t.memory_log.c[name]
+    if isinstance(column.type, sa.JSON):
+        return sa.cast(column, sa.Text)
+    if connection.dialect.name == "sqlite" and OPERATIONS[name].is_temporal():
+        return sa.type_coerce(column, sa.Text)
+    return column
 
 
-def _frame(rows: Sequence[sa.Row[Any]]) -> pl.DataFrame:
-    values: dict[str, Sequence[Any]] = dict.fromkeys(OPERATIONS, ())
+def _frame(names: Sequence[str], rows: Sequence[sa.Row[Any]]) -> pl.DataFrame:
+    values: dict[str, Sequence[Any]] = dict.fromkeys(names, ())
     if rows:
-        values = dict(zip(OPERATIONS, zip(*rows, strict=True), strict=True))
-    return _from_columns({**values, "attributes": [canonical(a) for a in values["attributes"]]})
+        values = dict(zip(names, zip(*rows, strict=True), strict=True))
+    return pl.DataFrame([_read_series(name, values[name]) for name in names])
+
+
+def _read_series(name: str, values: Sequence[Any]) -> pl.Series:
+    dtype = OPERATIONS[name]
+    if name == "attributes":
+        texts = {text: _CANONICAL(from_json(text)) for text in set(values)}
+        return pl.Series(name, list(map(texts.__getitem__, values)), pl.String)
+    if isinstance(dtype, pl.List):
+        return pl.Series(name, values, pl.String).str.json_decode(dtype)
+    if dtype.is_temporal() and any(isinstance(value, str) for value in values):
+        texts_of_times = pl.Series(name, values, pl.String)
+        if dtype == pl.Date:
+            return texts_of_times.str.to_date("%Y-%m-%d")
+        return texts_of_times.str.to_datetime("%Y-%m-%dT%H:%M:%S%.6fZ", time_zone="UTC").cast(dtype)
+    return pl.Series(name, values, dtype)
 
 
 def _from_columns(values: Mapping[str, Sequence[Any]]) -> pl.DataFrame:

@@ -149,7 +149,8 @@ def _restored(tenant_id: str, number: int, row: Mapping[str, Any]) -> dict[str, 
     if isinstance(made["origin_day"], str):
         made["origin_day"] = date.fromisoformat(made["origin_day"])
     attributes = made["attributes"]
-    made["attributes"] = json.loads(attributes) if isinstance(attributes, str) else attributes
+    told = json.loads(attributes) if isinstance(attributes, str) else dict(attributes or {})
+    made["attributes"] = _under_todays_names(told)
     made["sources"] = list(made["sources"] or [])
     if row["tenant_id"] != tenant_id:
         made["tenant_id"] = tenant_id
@@ -159,6 +160,13 @@ def _restored(tenant_id: str, number: int, row: Mapping[str, Any]) -> dict[str, 
             made["attributes"] = {**made["attributes"], "undoes": undoes}
         made["lookup"] = _lookup_here(tenant_id, made)
     return made
+
+
+def _under_todays_names(told: dict[str, Any]) -> dict[str, Any]:
+    """Attributes of an export made when statements said their tier under `tier`: search goes by `security`."""
+    if told.get("tier") in kinds.TIERS and "security" not in told:
+        told["security"] = told.pop("tier")
+    return told
 
 
 def _lookup_here(tenant_id: str, row: Mapping[str, Any]) -> str | None:

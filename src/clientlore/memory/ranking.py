@@ -185,10 +185,12 @@ def reranked(places: Sequence[int], relevance: Mapping[int, float]) -> list[int]
 def ranks(values: Floats, allowed: Flags, places: Sequence[int]) -> dict[int, int]:
     """The rank, from 1, that each of these places has among the allowed ones above 0."""
     scores = np.sort(values[allowed & (values > 0)])
+    own = values[list(places)]
+    above = len(scores) - np.searchsorted(scores, own, side="right")
     return {
-        place: 1 + len(scores) - int(np.searchsorted(scores, values[place], side="right"))
-        for place in places
-        if values[place] > 0
+        place: 1 + rank
+        for place, rank, value in zip(places, above.tolist(), own.tolist(), strict=True)
+        if value > 0
     }
 
 

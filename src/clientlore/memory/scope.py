@@ -6,8 +6,11 @@ asker's clearance bear on what comes first.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,6 +25,8 @@ Flags = NDArray[np.bool_]
 
 K1, B = 1.2, 0.75
 """Of BM25 (Robertson, Zaragoza 2009)."""
+FEW = 50
+"""Rows up to which they are taken one by one."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,24 @@ class Scope:
         turns[first] = np.arange(len(first))
         return turns
 
+    def told(self, places: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Of each of these places id, owner, kind, text, when it was recorded, attributes and sources."""
+        if len(places) > FEW:
+            return self._told[list(places)].rows()
+        # To gather them wakes the threads of Polars, which costs a small search more than what it looks for.
+        return [self._told.row(place) for place in places]
+
+    @cached_property
+    def _told(self) -> pl.DataFrame:
+        return self.rows.select(
+            "memory_id", "owner_id", "kind", "text", "recorded_at", "attributes", "sources"
+        )
+
+    @cached_property
+    def has_ends(self) -> bool:
+        """Whether anything here holds up to an instant alone."""
+        return self.rows["valid_to"].null_count() < self.rows.height
+
     @cached_property
     def size(self) -> int:
         """About how many bytes it takes."""
@@ -122,9 +145,9 @@ class Scope:
 
     def terms(self, query: list[str]) -> tuple[Ints, Floats]:
         """The terms of a query that stand anywhere here, with how often each was asked for."""
-        known = [self.vocabulary[stem] for stem in query if stem in self.vocabulary]
-        numbers, counts = np.unique(np.array(known, dtype=np.int64), return_counts=True)
-        return numbers, counts.astype(np.float64)
+        counts = Counter(self.vocabulary[stem] for stem in query if stem in self.vocabulary)
+        numbers = sorted(counts)
+        return np.array(numbers, dtype=np.int64), np.array([float(counts[n]) for n in numbers])
 
     def shifted(self, values: Floats, by: int) -> Floats:
         """The value of the memory that many places before (positive) or after, 0 where the session ends first."""

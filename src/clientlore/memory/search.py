@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
+from pydantic_core import from_json
 
 from clientlore.errors import ConfigurationError
 from clientlore.memory import ranking
@@ -26,7 +27,6 @@ Mode = Literal["hybrid", "lexical", "vector"]
 MOST_HITS = 1_000
 RERANKED = 50
 """How many of the best hits a reranker is asked about, if nothing else is said."""
-_SHOWN = ["memory_id", "owner_id", "kind", "text", "recorded_at", "attributes", "sources"]
 Relevance = Callable[[str, pl.DataFrame], Mapping[int, float]]
 """From a question and rows with text and attributes to the relevance of each, by its place among them; those whose
 place is missing stay where they stand."""
@@ -167,6 +167,7 @@ class ScopeKey:
     owners: tuple[str, ...] | None
     as_of: datetime | None
     clearance: str | None
+    edition: int = 0
 
 
 class Scopes:
@@ -175,6 +176,7 @@ class Scopes:
     def __init__(self, most_bytes: int = 1 << 29) -> None:
         self._most = most_bytes
         self._held: OrderedDict[ScopeKey, tuple[int, Scope]] = OrderedDict()
+        self._bytes = 0
 
     def get(
         self, key: ScopeKey, seq: int, is_same: Callable[[int], bool], make: Callable[..., Scope]
@@ -187,14 +189,16 @@ class Scopes:
             is_same: Whether nothing that this scope holds has changed since another sequence number.
             make: Makes it, given the one before, if any.
         """
-        held = self._held.pop(key, None)
+        held = self._held.get(key)
         if held is not None and (held[0] == seq or is_same(held[0])):
             scope = held[1]
         else:
             scope = make(None if held is None else held[1])
+            self._bytes += scope.size - (0 if held is None else held[1].size)
         self._held[key] = (seq, scope)
-        while len(self._held) > 1 and sum(s.size for _, s in self._held.values()) > self._most:
-            self._held.popitem(last=False)
+        self._held.move_to_end(key)
+        while len(self._held) > 1 and self._bytes > self._most:
+            self._bytes -= self._held.popitem(last=False)[1][1].size
         return scope
 
 
@@ -216,7 +220,7 @@ def answer(
     """
     if scope.rows.is_empty():
         return []
-    allowed = _allowed(scope.rows, query, query.as_of or now)
+    allowed = _allowed(scope, query, query.as_of or now)
     cosine = None
     if vector is not None and scope.vectors is not None:
         # Not a product of BLAS, whose threads wait for each other on a busy machine.
@@ -255,46 +259,51 @@ def answer(
         legs["rerank"] = {
             p: 1 + sum(x > told[p] for x in told.values()) for p in places if p in told
         }
-    scores_of = {p: moved.get(p, float(ranked.scores[p])) for p in places}
-    parts = {n: {p: float(part[p]) for p in places} for n, part in ranked.parts.items()}
-    return _hits(scope, query, scores_of, {**parts, "rerank": told}, legs, places, allowed)
+    own = zip(places, ranked.scores[places].tolist(), strict=True)
+    scores_of = [moved.get(place, score) for place, score in own]
+    parts = {name: part[places].tolist() for name, part in ranked.parts.items()}
+    parts["rerank"] = [told.get(place, 0.0) for place in places]
+    return _hits(scope, query, scores_of, parts, legs, places, allowed)
 
 
 def _hits(
     scope: Scope,
     query: Query,
-    scores: Mapping[int, float],
-    parts_of: Mapping[str, Mapping[int, float]],
+    scores: Sequence[float],
+    parts_of: Mapping[str, Sequence[float]],
     legs: Mapping[str, Mapping[int, int]],
     places: Sequence[int],
     allowed: Flags,
 ) -> list[Hit]:
+    before, after = range(-query.context, 0), range(1, query.context + 1)
     hits = []
-    for place, row in zip(
-        places, scope.rows.select(_SHOWN)[list(places)].iter_rows(named=True), strict=True
-    ):
-        parts = {name: round(part.get(place, 0.0), 6) for name, part in parts_of.items()}
+    for n, (place, row) in enumerate(zip(places, scope.told(places), strict=True)):
+        memory_id, owner_id, kind, text, recorded_at, attributes, sources = row
         hits.append(
             Hit(
-                memory_id=row["memory_id"],
-                owner_id=row["owner_id"],
-                kind=row["kind"],
-                text=row["text"],
-                score=round(scores[place], 6),
-                recorded_at=row["recorded_at"],
-                attributes=json.loads(row["attributes"]),
-                sources=tuple(row["sources"] or ()),
+                memory_id=memory_id,
+                owner_id=owner_id,
+                kind=kind,
+                text=text,
+                score=round(scores[n], 6),
+                recorded_at=recorded_at,
+                attributes=from_json(attributes),
+                sources=tuple(sources or ()),
                 legs={leg: ranks[place] for leg, ranks in legs.items() if place in ranks},
-                parts={name: part for name, part in parts.items() if part},
-                before=_around(scope, place, range(-query.context, 0), allowed),
-                after=_around(scope, place, range(1, query.context + 1), allowed),
+                parts={k: part for k, x in parts_of.items() if (part := round(x[n], 6))},
+                before=_around(scope, place, before, allowed) if before else (),
+                after=_around(scope, place, after, allowed) if after else (),
             )
         )
     return hits
 
 
-def _allowed(rows: pl.DataFrame, query: Query, at: datetime) -> Flags:
+def _allowed(scope: Scope, query: Query, at: datetime) -> Flags:
     """Which rows the query is narrowed to."""
+    rows = scope.rows
+    narrowed = query.kinds or query.ids or query.since or query.until or query.where
+    if not narrowed and (query.closed or not scope.has_ends):
+        return np.ones(rows.height, dtype=np.bool_)
     happened = pl.coalesce("valid_from", "recorded_at")
     wanted = [pl.lit(value=True)]
     if query.kinds:
@@ -316,8 +325,6 @@ def _allowed(rows: pl.DataFrame, query: Query, at: datetime) -> Flags:
             pl.col("attributes").str.json_path_match(f"$.{key}"),
         )
         wanted.append(found.is_in(said).fill_null(value=False))
-    if len(wanted) == 2 and not query.closed and rows["valid_to"].null_count() == rows.height:
-        return np.ones(rows.height, dtype=np.bool_)
     mask = rows.select(keep=pl.all_horizontal(wanted))["keep"]
     found_mask: Flags = mask.to_numpy()
     return np.broadcast_to(found_mask, (rows.height,)).copy()

@@ -22,7 +22,7 @@ from clientlore.errors import BadDataError, ConfigurationError, NotFoundError
 from clientlore.memory import arrival, log
 from clientlore.memory.arrival import Arrived
 from clientlore.memory.facts import Fact
-from clientlore.memory.fold import alive, fold, holding, undone
+from clientlore.memory.fold import NEEDED, alive, fold, holding, undone
 from clientlore.memory.log import Operation
 from clientlore.memory.settling import related
 from clientlore.memory.standing import Standing
@@ -87,14 +87,25 @@ class MemoryService:
 
         What was read is kept: to look again costs what was appended since.
         """
-        if as_of is not None:
-            return alive(fold(self.log(owner), as_of))
         kept = self._standing
         if kept is None or kept.owner not in {None, owner}:
+            if as_of is not None:
+                return alive(fold(self._needed(owner), as_of))
             kept = self._standing = Standing(self.tenant_id, owner)
         with self.workspace.control.read() as connection:
-            living = kept.look(connection)
+            living = kept.look(connection) if as_of is None else kept.as_of(connection, as_of)
         return living if kept.owner == owner else living.filter(owner_id=owner)
+
+    def _needed(self, owner: str | None) -> pl.DataFrame:
+        owners = None if owner is None else [owner]
+        with self.workspace.control.read() as connection:
+            return log.read(connection, self.tenant_id, owners=owners, only=NEEDED)
+
+    @property
+    def standing(self) -> Standing | None:
+        """What was read of the whole log, where it was; to be looked at again it costs what was appended since."""
+        kept = self._standing
+        return kept if kept is not None and kept.owner is None else None
 
     def current(self, as_of: datetime | None = None, owner: str | None = None) -> pl.DataFrame:
         """What is known and holds, now or at an instant: closed intervals are left out."""

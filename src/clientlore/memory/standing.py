@@ -1,10 +1,12 @@
 """The log of a tenant and its fold, kept up: what was appended since the last look is read and folded, nothing else.
 
 Upkeep looks at the same memory a dozen times in a row; reading 100,000 operations each time would cost more than all of
-its tasks. Not here: memory as of an earlier instant, which is folded anew.
+its tasks.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 import polars as pl
 import sqlalchemy as sa
@@ -12,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from clientlore.control import tables as t
 from clientlore.memory import log
-from clientlore.memory.fold import alive, fold
+from clientlore.memory.fold import NEEDED, alive, fold
 
 
 class Standing:
@@ -26,35 +28,55 @@ class Standing:
     def __init__(self, tenant_id: str, owner: str | None = None) -> None:
         self.tenant_id = tenant_id
         self.owner = owner
-        self._forgotten: int | None = None
+        self._read: tuple[int, int] | None = None
         self._log = pl.DataFrame()
         self._folded = pl.DataFrame()
         self._living = pl.DataFrame()
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return int(self._log.estimated_size() + self._folded.estimated_size())
+
     def look(self, connection: Connection) -> pl.DataFrame:
         """The living memories now, columns of `fold.STATE`; the same frame as before where nothing was appended."""
+        self._catch_up(connection)
+        return self._living
+
+    def whole(self, connection: Connection) -> pl.DataFrame:
+        """All memories now, those too that are not alive."""
+        self._catch_up(connection)
+        return self._folded
+
+    def as_of(self, connection: Connection, instant: datetime) -> pl.DataFrame:
+        """The living memories as they were known at an instant."""
+        self._catch_up(connection)
+        return alive(fold(self._log, instant))
+
+    def _catch_up(self, connection: Connection) -> None:
         owners = None if self.owner is None else [self.owner]
+        edition, head = log.reached(connection, self.tenant_id)
         forgotten = _forgotten(connection, self.tenant_id)
-        if forgotten is None or forgotten != self._forgotten:
-            # Forgetting is the one thing that takes from the log: nothing that was read before it counts.
-            self._log = log.read(connection, self.tenant_id, owners=owners)
+        here = None if forgotten is None else (edition, forgotten)
+        if here is None or here != self._read:
+            # What was taken from the log or changed in it: nothing that was read before counts.
+            self._log = log.read(connection, self.tenant_id, owners=owners, only=NEEDED)
             self._folded = fold(self._log)
         else:
             last = self._log["seq"].max()
             after = last if isinstance(last, int) else 0
-            if log.head(connection, self.tenant_id) <= after:
-                return self._living
-            fresh = log.read(connection, self.tenant_id, owners=owners, after=after)
+            if head <= after:
+                return
+            fresh = log.read(connection, self.tenant_id, owners=owners, after=after, only=NEEDED)
             if fresh.is_empty():
-                return self._living
+                return
             self._log = pl.concat([self._log, fresh])
             changed = fresh.select("memory_id").unique()
             again = fold(self._log.join(changed, on="memory_id", how="semi"))
             others = self._folded.join(changed, on="memory_id", how="anti")
             self._folded = pl.concat([others, again]).sort("memory_id")
-        self._forgotten = forgotten
+        self._read = here
         self._living = alive(self._folded)
-        return self._living
 
 
 def _forgotten(connection: Connection, tenant_id: str) -> int | None:

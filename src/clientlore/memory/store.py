@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ import pyarrow as pa
 from clientlore.errors import BusyError, ConfigurationError, ProviderError, StoreError
 from clientlore.memory import log
 from clientlore.memory.compaction import NO_MARK, Mark, tidied
-from clientlore.memory.fold import alive, fold
+from clientlore.memory.fold import NEEDED, alive, fold
 from clientlore.memory.reranking import reranking_for
 from clientlore.memory.scope import Scope, make_scope
 from clientlore.memory.search import Found, Query, ScopeKey, Scopes, answer, seen
+from clientlore.memory.standing import Standing
 from clientlore.providers.judging import Embedder, Reranker
 from clientlore.storage.files import write_bytes
 from clientlore.storage.vectors import quoted
@@ -86,7 +88,7 @@ class MemoryStore:
         self._embedder = workspace.embedder if embedder is None else embedder
         self._scopes = Scopes()
 
-    @property
+    @cached_property
     def table_name(self) -> str:
         """The table, named for model and dimension where there are vectors."""
         if self._embedder is None:
@@ -97,30 +99,36 @@ class MemoryStore:
     def state(self, tenant_id: str, as_of: datetime | None = None) -> pl.DataFrame:
         """The memories of a tenant as they stand now, or as they were known at an instant; from the log alone."""
         with self._workspace.control.read() as connection:
-            operations = log.read(connection, tenant_id)
+            operations = log.read(connection, tenant_id, only=NEEDED)
         return alive(fold(operations, as_of))
 
-    def update(self, tenant_id: str, *, rebuild: bool = False) -> IndexState:
+    def update(
+        self, tenant_id: str, *, rebuild: bool = False, standing: Standing | None = None
+    ) -> IndexState:
         """Brings the index up to the log. The caller holds the tenant's lock.
 
         Args:
             tenant_id: Whose.
             rebuild: Make it anew, whatever is there.
+            standing: Its log, where that has been read.
 
         Raises:
             StoreError: It cannot be written.
         """
         if rebuild:
             self._clear_broken(tenant_id)
-        mark = NO_MARK if rebuild else self._mark(tenant_id)
         with self._workspace.control.read() as connection:
-            head = log.head(connection, tenant_id)
+            edition, head = log.reached(connection, tenant_id)
+            mark = NO_MARK if rebuild else self._mark(tenant_id, edition)
             table = self._open(tenant_id) if mark.seq else None
             changed = set() if table is None else log.touched(connection, tenant_id, mark.seq)
-            operations = log.read(
-                connection, tenant_id, memory_ids=None if table is None else changed
-            )
-        state = fold(operations)
+            if standing is None:
+                ids = None if table is None else changed
+                state = fold(log.read(connection, tenant_id, memory_ids=ids, only=NEEDED))
+            else:
+                state = standing.whole(connection)
+                if table is not None:
+                    state = state.filter(pl.col("memory_id").is_in(list(changed)))
         living = alive(state)
         try:
             if table is None:
@@ -137,8 +145,8 @@ class MemoryStore:
             count = int(table.count_rows())
         except (RuntimeError, ValueError, OSError) as error:
             raise _broken(tenant_id, "written", error) from error
-        self._set_mark(tenant_id, mark)
-        return IndexState(count, operations.height, rebuilt, head)
+        self._set_mark(tenant_id, edition, mark)
+        return IndexState(count, int(state["operations"].sum()), rebuilt, head)
 
     def search(
         self,
@@ -179,8 +187,9 @@ class MemoryStore:
             mode = "lexical"
         if told == ():
             return Found((), mode)
-        behind = self._catch_up(tenant_id)
-        scope = self._scope(ScopeKey(tenant_id, told, query.as_of, query.clearance))
+        edition, mark, behind = self._catch_up(tenant_id)
+        key = ScopeKey(tenant_id, told, query.as_of, query.clearance, edition)
+        scope = self._scope(key, mark)
         vector = None
         if self._embedder is not None and mode != "lexical" and scope is not None:
             try:
@@ -208,22 +217,29 @@ class MemoryStore:
 
     def behind(self, tenant_id: str) -> int:
         """How many operations of the log the index has not caught up with."""
+        return self._looked(tenant_id)[2]
+
+    def _looked(self, tenant_id: str) -> tuple[int, Mark, int]:
+        """The edition of the log, how far the index has come in it, and how many operations it is behind."""
         with self._workspace.control.read() as connection:
-            return max(0, log.head(connection, tenant_id) - self._mark(tenant_id).seq)
+            edition, head = log.reached(connection, tenant_id)
+        mark = self._mark(tenant_id, edition)
+        return edition, mark, max(0, head - mark.seq)
 
-    def _catch_up(self, tenant_id: str) -> int:
-        if not self.behind(tenant_id):
-            return 0
-        try:
-            with self._workspace.locks.hold(tenant_id, "a search", patience=PATIENCE_SECONDS):
-                self.update(tenant_id)
-        except (BusyError, ProviderError):
-            return self.behind(tenant_id)
-        return 0
+    def _catch_up(self, tenant_id: str) -> tuple[int, Mark, int]:
+        looked = self._looked(tenant_id)
+        if looked[2]:
+            try:
+                with self._workspace.locks.hold(tenant_id, "a search", patience=PATIENCE_SECONDS):
+                    self.update(tenant_id)
+            except (BusyError, ProviderError):
+                pass  # what the index has is better than nothing
+            return self._looked(tenant_id)
+        return looked
 
-    def _scope(self, key: ScopeKey) -> Scope | None:
+    def _scope(self, key: ScopeKey, mark: Mark) -> Scope | None:
         """What a search may see; None where there is no index yet."""
-        seq = self._mark(key.tenant_id).seq
+        seq = mark.seq
         if not seq:
             return None
 
@@ -272,7 +288,7 @@ class MemoryStore:
     ) -> tuple[pl.DataFrame, np.ndarray | None]:
         """What was known at an instant and held then. A text that has changed since has no vector."""
         with self._workspace.control.read() as connection:
-            operations = log.read(connection, key.tenant_id, owners=key.owners)
+            operations = log.read(connection, key.tenant_id, owners=key.owners, only=NEEDED)
         then = alive(fold(operations, as_of)).filter(
             pl.col("valid_from").is_null() | (pl.col("valid_from") <= as_of)
         )
@@ -326,24 +342,38 @@ class MemoryStore:
         return rows.append_column("vector", pa.FixedSizeListArray.from_arrays(flat, size))
 
     def _table_path(self, tenant_id: str) -> Path:
-        return self._workspace.vectors.root / tenant_id / f"{self.table_name}.lance"
+        return _path(self._workspace.vectors.root, tenant_id, f"{self.table_name}.lance")
 
     def _mark_path(self, tenant_id: str) -> Path:
-        return self._workspace.vectors.root / tenant_id / f"{self.table_name}.json"
+        return _path(self._workspace.vectors.root, tenant_id, f"{self.table_name}.json")
 
-    def _mark(self, tenant_id: str) -> Mark:
-        """How far the index has come; nowhere where there is none, or one of another version."""
+    def _mark(self, tenant_id: str, edition: int) -> Mark:
+        """How far the index has come; nowhere where there is none, or one of another version or edition of the log."""
         try:
             mark = json.loads(self._mark_path(tenant_id).read_text())
         except (OSError, ValueError):
             return NO_MARK
-        if mark.pop("version", None) != INDEX_VERSION or not self._table_path(tenant_id).is_dir():
+        if (
+            mark.pop("version", None) != _version(edition)
+            or not self._table_path(tenant_id).is_dir()
+        ):
             return NO_MARK
         return Mark(**mark)
 
-    def _set_mark(self, tenant_id: str, mark: Mark) -> None:
-        content = json.dumps({"version": INDEX_VERSION, **asdict(mark)})
+    def _set_mark(self, tenant_id: str, edition: int, mark: Mark) -> None:
+        content = json.dumps({"version": _version(edition), **asdict(mark)})
         write_bytes(self._mark_path(tenant_id), content.encode())
+
+
+@lru_cache(maxsize=1_000)
+def _path(root: Path, tenant_id: str, name: str) -> Path:
+    """Made once: each search looks at it."""
+    return root / tenant_id / name
+
+
+def _version(edition: int) -> int | str:
+    """What an index says that is made from an edition of the log."""
+    return f"{INDEX_VERSION}.{edition}" if edition else INDEX_VERSION
 
 
 def _read(table: Any, where: str) -> pa.Table:

@@ -11,6 +11,7 @@ import polars as pl
 from clientlore.stemming import stem
 
 _WORD = r"[\p{Alphabetic}\p{M}\p{N}]+"
+_ASCII_WORD, _ASCII_POSSESSIVE = re.compile("[a-z0-9]+"), re.compile(r"'s\b", re.ASCII)
 _ENGLISH_STOP = frozenset(
     re.findall(
         r"\w+",
@@ -65,8 +66,11 @@ def stems(texts: pl.Series, language: str = "english") -> pl.Series:
 
 
 def stems_of(text: str, language: str = "english") -> list[str]:
-    """The stems of one text, as `stems` gives them, in a fifth of a millisecond."""
-    words = pl.select(_words(pl.lit(text))).item()
+    """The stems of one text, as `stems` gives them, quickly where all of its letters are ASCII's."""
+    if text.isascii():
+        words = _ASCII_WORD.findall(_ASCII_POSSESSIVE.sub(" ", text.lower()))
+    else:
+        words = pl.select(_words(pl.lit(text))).item()
     return [found for found in (_stem(word, language) for word in words) if found is not None]
 
 

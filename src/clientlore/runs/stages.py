@@ -84,7 +84,7 @@ STAGES: Mapping[str, Stage] = {
         Stage("core/memory_maintenance", "1", at_once=upkeep.maintenance, of_memory=True),
         Stage(CONNECTIONS.key, "1", at_once=upkeep.connections, of_memory=True),
         Stage(INSIGHTS.key, "1", upkeep.insights_of_day, of_memory=True),
-        Stage("core/memories", "1", at_once=work.memories),
+        Stage("core/memories", "1", at_once=upkeep.memories),
         Stage("out/dossiers", "1", at_once=work.dossiers),
         Stage("out/deliveries", "1", at_once=work.deliveries),
         Stage("out/retention", "1", at_once=retention, while_held=True),

@@ -1,4 +1,4 @@
-"""The upkeep of memory as stages: what policies want done, the connections, the insights of a day."""
+"""The upkeep of memory as stages: what policies want done, the connections, the insights of a day, the index."""
 
 from __future__ import annotations
 
@@ -13,22 +13,36 @@ import sqlalchemy as sa
 from clientlore.clock import day_bounds
 from clientlore.control import tables as t
 from clientlore.control.model import Tenant
-from clientlore.errors import ClientloreError
+from clientlore.errors import ClientloreError, ProviderError, StoreError
 from clientlore.memory import markdown
 from clientlore.memory.automation import AutomationController, policies, tasks
 from clientlore.memory.automation.controller import execute
+from clientlore.memory.embedding import embedder_of
 from clientlore.memory.maintenance.connections import CONNECTIONS, connect
 from clientlore.memory.maintenance.insights import INSIGHTS, insights
 from clientlore.memory.maintenance.plan import Plan
 from clientlore.memory.maintenance.running import FEATURES, preview
 from clientlore.memory.service import MemoryService
+from clientlore.memory.store import MemoryStore
 from clientlore.monitoring.naming import core_name
 from clientlore.run_context import RunContext
 from clientlore.runs.report import Work
 from clientlore.storage.files import write_bytes
 
+MOST_KEPT = 1 << 28
+"""Bytes of logs and folds that a run keeps of the tenants that it has worked on."""
 PREVIEW = "memory-maintenance.md"
 log = logging.getLogger("clientlore")
+
+
+def memory_of(ctx: RunContext, tenant: Tenant) -> MemoryService:
+    """The memory of a tenant with what earlier stages of the run have read of it; as much as `MOST_KEPT` bytes hold."""
+    kept: dict[str, MemoryService] = ctx.memories
+    service = kept.pop(tenant.tenant_id, None) or MemoryService(ctx.workspace, tenant.tenant_id)
+    while kept and sum(s.standing.size for s in kept.values() if s.standing) > MOST_KEPT:
+        del kept[next(iter(kept))]
+    kept[tenant.tenant_id] = service
+    return service
 
 
 def maintenance(ctx: RunContext, tenant: Tenant) -> Work:
@@ -36,7 +50,7 @@ def maintenance(ctx: RunContext, tenant: Tenant) -> Work:
 
     Before that it writes down what would happen, for people: nothing that is off is done, but it can be looked at.
     """
-    service = MemoryService(ctx.workspace, tenant.tenant_id)
+    service = memory_of(ctx, tenant)
     if ctx.scope.tasks:
         return _given(ctx, tenant)
     _write_preview(ctx, tenant, service)
@@ -62,7 +76,7 @@ def maintenance(ctx: RunContext, tenant: Tenant) -> Work:
 def connections(ctx: RunContext, tenant: Tenant) -> Work:
     """Connects memories with each other and with the clients and contacts that they name."""
     workspace, tenant_id = ctx.workspace, tenant.tenant_id
-    state = MemoryService(workspace, tenant_id).state()
+    state = memory_of(ctx, tenant).state()
     made = connect(state, workspace.clock.now(), _entities(ctx, tenant_id))
     written = workspace.lake.write(CONNECTIONS, tenant_id, None, made)
     kinds = dict(made.group_by("type").len().iter_rows())
@@ -74,7 +88,7 @@ def connections(ctx: RunContext, tenant: Tenant) -> Work:
 def insights_of_day(ctx: RunContext, tenant: Tenant, day: date) -> Work:
     """What is worth knowing about what became known on a day, as memory was known at its end."""
     _, end = day_bounds(day)
-    state = MemoryService(ctx.workspace, tenant.tenant_id).state(as_of=end)
+    state = memory_of(ctx, tenant).state(as_of=end)
     made = insights(tenant.tenant_id, state, day)
     written = ctx.workspace.lake.write(INSIGHTS, tenant.tenant_id, day, made)
     kinds = dict(made.group_by("kind").len().iter_rows())
@@ -83,6 +97,17 @@ def insights_of_day(ctx: RunContext, tenant: Tenant, day: date) -> Work:
         counts={k: kinds.get(k, 0) for k in ("busy", "changed", "shared")},
         content_sha=written.sha,
     )
+
+
+def memories(ctx: RunContext, tenant: Tenant) -> Work:
+    """Brings the index of memory up to its log. An index that cannot be written harms search alone."""
+    try:
+        embedder = embedder_of(ctx.workspace, tenant, ctx.embedder)
+        standing = memory_of(ctx, tenant).standing
+        state = MemoryStore(ctx.workspace, embedder).update(tenant.tenant_id, standing=standing)
+    except (StoreError, ProviderError) as error:
+        return Work(0, state="degraded", error=str(error), notes=("the log has everything",))
+    return Work(rows=state.rows, counts={"applied": state.applied, "rebuilt": int(state.rebuilt)})
 
 
 def _given(ctx: RunContext, tenant: Tenant) -> Work:

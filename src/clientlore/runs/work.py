@@ -22,14 +22,11 @@ from clientlore.delivery.sender import drain
 from clientlore.delivery.tables import DELIVERIES, deliveries_of
 from clientlore.digests import matches as gates
 from clientlore.digests.closing import close_windows, sender_of
-from clientlore.errors import ProviderError, StoreError
 from clientlore.memory import derive
 from clientlore.memory import log as memory_log
 from clientlore.memory.dossier_files import write_dossiers
 from clientlore.memory.dossiers import read_dossiers
-from clientlore.memory.embedding import embedder_of
 from clientlore.memory.settling import settle_day
-from clientlore.memory.store import MemoryStore
 from clientlore.monitoring import collect as collecting
 from clientlore.monitoring import events as eventing
 from clientlore.monitoring import raw
@@ -194,16 +191,6 @@ def matches(ctx: RunContext, tenant: Tenant, day: date) -> Work:
         content_sha=written.sha,
         inputs_sha=judging.content_of(ctx, tenant, day),
     )
-
-
-def memories(ctx: RunContext, tenant: Tenant) -> Work:
-    """Brings the index of memory up to its log. An index that cannot be written harms search alone."""
-    try:
-        embedder = embedder_of(ctx.workspace, tenant, ctx.embedder)
-        state = MemoryStore(ctx.workspace, embedder).update(tenant.tenant_id)
-    except (StoreError, ProviderError) as error:
-        return Work(0, state="degraded", error=str(error), notes=("the log has everything",))
-    return Work(rows=state.rows, counts={"applied": state.applied, "rebuilt": int(state.rebuilt)})
 
 
 def dossiers(ctx: RunContext, tenant: Tenant) -> Work:

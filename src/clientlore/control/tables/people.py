@@ -18,6 +18,8 @@ tenants = sa.Table(
     sa.Column("held_at", UtcDateTime),
     sa.Column("allow_live_send", sa.Boolean, nullable=False),
     sa.Column("settings", Json, nullable=False),
+    # How often operations that were in the memory log already were changed: what was made from it is made anew.
+    sa.Column("memory_edition", sa.Integer, nullable=False, server_default="0"),
     *times(),
     one_of("mode", "live", "mock"),
     one_of("status", "active", "held"),

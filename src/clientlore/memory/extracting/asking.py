@@ -165,9 +165,9 @@ class ModelExtractor:
         return f"{self.model.provider}:{self.model.model}:{PROMPT}"
 
     def extract(self, sources: Sequence[Source]) -> Extraction:
-        """See `Extractor.extract`. What was read before is looked up and costs nothing."""
+        """See `Extractor.extract`. What was read before is looked up and costs nothing; no secret is shown."""
         shown: list[tuple[Part, Asked, Redaction]] = []
-        for source in sources:
+        for source in (s for s in sources if not s.is_secret):
             hidden = Redaction(self.known_people if self.redact else ())
             shown += [(part, self._asked(part, hidden), hidden) for part in parts_of(source)]
         by_key = {asked.key: asked for _, asked, _ in shown}
@@ -185,7 +185,7 @@ class ModelExtractor:
             if part.source.source_id not in why:
                 made = by_source.setdefault(part.source.source_id, [])
                 made += _told(part, said[asked.key], hidden)
-        rest = self.rules.extract([s for s in sources if s.source_id in why])
+        rest = self.rules.extract([s for s in sources if s.is_secret or s.source_id in why])
         for one in rest.found:
             by_source.setdefault(one.source_id, []).append(one)
         found = [one for s in sources for one in _in_order(by_source.get(s.source_id, ()))]

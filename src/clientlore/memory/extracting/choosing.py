@@ -80,7 +80,15 @@ def names_of(known: Sequence[Client]) -> dict[str, list[str]]:
 
 def sources_in(told: Sequence[Wanted]) -> list[Source]:
     """The texts of memories, each under its memory's origin."""
-    return [Source(want.origin, want.owner_id, want.text) for want in told]
+    return [
+        Source(
+            want.origin,
+            want.owner_id,
+            want.text,
+            is_secret=want.attributes.get("security", kinds.TIERS[0]) not in kinds.OPEN,
+        )
+        for want in told
+    ]
 
 
 def statement_of(

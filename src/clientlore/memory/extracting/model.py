@@ -19,11 +19,13 @@ class Source:
         source_id: What a memory cites; the same whenever the text comes again.
         owner_id: The client, contact or user that it is about.
         text: In NFC; spans count its characters.
+        is_secret: Whether no model may see it; the rules read it then.
     """
 
     source_id: str
     owner_id: str
     text: str
+    is_secret: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", unicodedata.normalize("NFC", self.text))

@@ -19,7 +19,7 @@ from clientlore.memory.extracting.choosing import (
     statement_of,
 )
 from clientlore.memory.extracting.model import Extractor, Source
-from clientlore.memory.kinds import TIERS
+from clientlore.memory.kinds import OPEN, TIERS
 from clientlore.memory.service import MemoryService
 from clientlore.memory.statements import MOST_CHARACTERS, Statement
 from clientlore.workspace import Workspace
@@ -107,7 +107,10 @@ def remember_documents(
     for document in map(documents.get_document, dict.fromkeys(document_ids)):
         for passage in documents.get_chunks(document.document_id):
             source = Source(
-                f"document:{document.document_id}#{passage.number}", document.owner_id, passage.text
+                f"document:{document.document_id}#{passage.number}",
+                document.owner_id,
+                passage.text,
+                is_secret=document.security not in OPEN,
             )
             sources.append(source)
             of_source[source.source_id] = document

@@ -48,8 +48,10 @@ def told(state: pl.DataFrame) -> pl.DataFrame:
     """The state with what its attributes say as columns.
 
     Adds `subject`, `attribute`, `value`, `tier`, `event_id` (texts), `importance`, `confidence` (0 to 1),
-    `half_life` (days).
+    `half_life` (days). A state that has them already is given back.
     """
+    if "half_life" in state.columns:
+        return state
 
     def said(name: str) -> pl.Expr:
         return pl.col("attributes").str.json_path_match(f"$.{name}")

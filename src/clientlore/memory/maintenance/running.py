@@ -24,7 +24,7 @@ from clientlore.memory.maintenance.conflicts import MOST_READ, resolve
 from clientlore.memory.maintenance.consolidate import clusters, consolidate
 from clientlore.memory.maintenance.decay import decay
 from clientlore.memory.maintenance.health import health
-from clientlore.memory.maintenance.plan import Plan
+from clientlore.memory.maintenance.plan import Plan, told
 from clientlore.memory.maintenance.summarise import summarise
 from clientlore.memory.service import MemoryService
 
@@ -52,14 +52,15 @@ class _Looked:
     """What several tasks work out from one and the same state, once."""
 
     def __init__(self) -> None:
-        self.state = pl.DataFrame()
+        self._living = self.state = pl.DataFrame()
         self.read = lru_cache(maxsize=2 * MOST_READ)(parse)
         self._clusters: dict[float, pl.DataFrame] = {}
 
-    def at(self, state: pl.DataFrame) -> _Looked:
-        """Itself, for a state; what was worked out from another is dropped, but for what single texts say."""
-        if not state.equals(self.state):
-            self.state, self._clusters = state, {}
+    def at(self, living: pl.DataFrame) -> _Looked:
+        """Itself, for what lives; what was worked out from another state is dropped, but for what single texts say."""
+        if living is not self._living and not living.equals(self._living):
+            self.state, self._clusters = told(remembered(living)), {}
+        self._living = living
         return self
 
     def clusters(self, similarity: float) -> pl.DataFrame:
@@ -118,7 +119,7 @@ def preview(
         ConfigurationError: There is no such task.
     """
     known(feature)
-    looked = _LOOKED.setdefault(service, _Looked()).at(remembered(service.state(owner=owner)))
+    looked = _LOOKED.setdefault(service, _Looked()).at(service.state(owner=owner))
     return _TASKS[feature](looked, at, limits or Limits())
 
 

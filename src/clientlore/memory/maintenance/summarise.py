@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import polars as pl
 
@@ -38,60 +39,62 @@ def summarise(state: pl.DataFrame, at: datetime, older_than_days: float = 30) ->
         return Plan(FEATURE, before=before, after=before, result={"summaries": 0, "folded": 0})
     tenant_id = rows["tenant_id"][0]
     rows = rows.join(_central(rows), on="memory_id", how="left", maintain_order="left")
+    actor = actor_of(FEATURE)
     operations: list[Operation] = []
     examples = []
-    groups = rows.sort("happened", "memory_id").group_by(_GROUP, maintain_order=True)
-    for (owner, tier, month), children in groups:
-        ids = sorted(children["memory_id"])
+    for (owner, tier, month), children in _groups(rows).items():
+        ids = sorted(child.memory_id for child in children)
         origin = f"summary:{stable_id(owner, tier, month, *ids)}"
-        summary = memory_id_for(tenant_id, str(owner), "summary", origin)
+        summary = memory_id_for(tenant_id, owner, "summary", origin)
         claims = [
             {
-                "source": row["memory_id"],
-                "text": _sentence(row["text"]),
-                "day": f"{row['happened']:%Y-%m-%d}",
+                "source": child.memory_id,
+                "text": _sentence(child.text),
+                "day": f"{child.happened:%Y-%m-%d}",
             }
-            for row in children.filter("is_central").iter_rows(named=True)
+            for child in children
+            if child.is_central
         ]
         text = " ".join(f"{c['day']}: {c['text']}" for c in claims)
         operations.append(
             Operation(
                 tenant_id=tenant_id,
-                owner_id=str(owner),
+                owner_id=owner,
                 memory_id=summary,
                 op="add",
                 kind="summary",
                 text=text,
                 recorded_at=at,
-                actor=actor_of(FEATURE),
+                actor=actor,
                 reason=f"{len(ids)} memories of {month}, older than {older_than_days:g} days",
                 origin=origin,
-                valid_from=children["happened"].min(),  # type: ignore[arg-type]
+                valid_from=children[0].happened,
                 attributes={
                     "claims": claims,
                     "folds": len(ids),
                     "security": tier,
-                    "importance": round(float(children["importance"].max()), 6),  # type: ignore[arg-type]
+                    "importance": round(max(child.importance for child in children), 6),
                 },
                 sources=tuple(f"memory:{c['source']}" for c in claims),
             )
         )
+        folded = {"into": summary}
         operations += [
             Operation(
                 tenant_id=tenant_id,
-                owner_id=str(owner),
-                memory_id=row["memory_id"],
+                owner_id=owner,
+                memory_id=child.memory_id,
                 op="summarise",
                 kind=None,
                 text=None,
                 recorded_at=at,
-                actor=actor_of(FEATURE),
+                actor=actor,
                 reason=f"told by the summary of {month}",
                 origin=origin,
-                generation=row["operations"],
-                attributes={"into": summary},
+                generation=child.operations,
+                attributes=folded,
             )
-            for row in children.iter_rows(named=True)
+            for child in children
         ]
         examples.append({"owner_id": owner, "month": month, "memories": len(ids), "text": text})
     made = len(examples)
@@ -103,6 +106,26 @@ def summarise(state: pl.DataFrame, at: datetime, older_than_days: float = 30) ->
         examples=tuple(examples[:EXAMPLES]),
         result={"summaries": made, "folded": rows.height},
     )
+
+
+class _Child(NamedTuple):
+    """A memory that a summary tells of."""
+
+    memory_id: str
+    text: str
+    happened: datetime
+    importance: float
+    operations: int
+    is_central: bool | None
+
+
+def _groups(rows: pl.DataFrame) -> dict[tuple[str, str, str], list[_Child]]:
+    """What is told together, in the order in which it happened."""
+    found: dict[tuple[str, str, str], list[_Child]] = {}
+    ordered = rows.sort("happened", "memory_id").select(*_GROUP, *_Child._fields)
+    for owner, tier, month, *child in ordered.iter_rows():
+        found.setdefault((owner, tier, month), []).append(_Child(*child))
+    return found
 
 
 def _candidates(state: pl.DataFrame, before: datetime) -> pl.DataFrame:
