@@ -73,7 +73,7 @@ def candidates(prints: pl.Series, first_new: int) -> pl.DataFrame:
     rows = np.repeat(np.arange(len(prints)), counts)
     values = prints.explode(empty_as_null=False).drop_nulls().to_numpy()
     keys = (values << np.uint64(64 - VALUE_BITS)) | rows.astype(np.uint64)
-    keys.sort()
+    keys = pl.Series(keys).sort().to_numpy()
     values, rows = keys >> np.uint64(64 - VALUE_BITS), (keys & _ROW).astype(np.int64)
     start = np.maximum.accumulate(
         np.where(np.r_[True, values[1:] != values[:-1]], np.arange(len(keys)), 0)
@@ -96,8 +96,7 @@ def candidates(prints: pl.Series, first_new: int) -> pl.DataFrame:
     nth = np.arange(len(later)) - np.repeat(np.cumsum(owners) - owners, owners)
     earlier = rows[np.repeat(start_w, owners) + nth]
     # Whether few told of a pair stands in the lowest bit, so that sorting puts it last of its pair.
-    told = (((later << 24) | earlier) << 1) | told_by_few
-    told.sort()
+    told = pl.Series((((later << 24) | earlier) << 1) | told_by_few).sort().to_numpy()
     pairs = told >> 1
     start = np.flatnonzero(np.r_[True, pairs[1:] != pairs[:-1]])
     end = np.r_[start[1:], len(pairs)]

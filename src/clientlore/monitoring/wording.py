@@ -120,8 +120,8 @@ def shingles(words: pl.Series, *, sampled_from: int | None = None) -> Shingles:
             few = np.bincount(rows, minlength=len(chunk)) < sampled_from
             kept = in_sample(values) | few[rows]
             rows, values = rows[kept], values[kept]
-        keys = (rows.astype(np.uint64) << np.uint64(VALUE_BITS)) | values
-        keys.sort()
+        placed = (rows.astype(np.uint64) << np.uint64(VALUE_BITS)) | values
+        keys = pl.Series(placed).sort().to_numpy()
         if len(keys):
             keys = keys[np.r_[True, keys[1:] != keys[:-1]]]
         mine = (keys >> np.uint64(VALUE_BITS)).astype(np.int64)
