@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import tracemalloc
 from collections import Counter
 from random import Random
 
@@ -37,20 +36,18 @@ class Servers:
         return httpx.Response(200, content=b"x" * 2_000)
 
 
-def ask_all(
-    clients: int, rate: float = RATE, burst: int = BURST, connections: int = CONNECTIONS
-) -> tuple[Servers, float]:
+def ask_all(clients: int) -> tuple[Servers, float]:
     """Asks each provider about each client; gives the seconds it took."""
     servers = Servers()
 
     async def run() -> float:
         async with open_client(20, transport=httpx.MockTransport(servers.answer)) as client:
-            http = Http(client, clock=SystemClock(), rng=Random(1), concurrency=connections)
+            http = Http(client, clock=SystemClock(), rng=Random(1), concurrency=CONNECTIONS)
             started = time.perf_counter()
 
             async def one(work: tuple[int, int]) -> None:
                 provider, number = work
-                allowance = Allowance(f"p{provider}", rate, burst)
+                allowance = Allowance(f"p{provider}", RATE, BURST)
                 url = f"https://p{provider}.example/{number}"
                 await http.request("GET", url, allowance=allowance)
 
@@ -58,8 +55,8 @@ def ask_all(
                 [(p, n) for n in range(clients) for p in range(PROVIDERS)],
                 one,
                 lane_of=lambda work: work[0],
-                in_lane=connections,
-                in_all=connections * HOSTS_AT_ONCE,
+                in_lane=CONNECTIONS,
+                in_all=CONNECTIONS * HOSTS_AT_ONCE,
             )
             return time.perf_counter() - started
 
@@ -76,17 +73,3 @@ def test_providers_are_asked_side_by_side_at_their_rates() -> None:
     assert seconds >= least
     # One after another would be a minute and a quarter; how near to the least it comes is for a machine of its own.
     assert seconds < clients * PROVIDERS * LATENCY / 2
-
-
-def test_what_waits_to_be_asked_costs_next_to_nothing() -> None:
-    def most_bytes(clients: int) -> int:
-        tracemalloc.start()
-        ask_all(clients, rate=10_000, burst=10_000, connections=4)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return peak
-
-    most_bytes(8)
-    more = (most_bytes(80) - most_bytes(8)) / (72 * PROVIDERS)
-    # A task that waits, with its request, takes four times that.
-    assert more < 1_000
