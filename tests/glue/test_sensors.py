@@ -32,10 +32,10 @@ def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance) -> tuple[lis
 
 @pytest.fixture
 def overdue(tenant: Workspace) -> Workspace:
-    """Both daily digests came due an hour ago."""
-    hour_ago = tenant.clock.now() - datetime.timedelta(hours=1)
+    """Both daily digests came due this moment: since an hour ago, one may have come due again."""
+    just_now = tenant.clock.now()
     with tenant.control.write() as connection:
-        connection.execute(sa.update(t.automation_schedules).values(next_run_at=hour_ago))
+        connection.execute(sa.update(t.automation_schedules).values(next_run_at=just_now))
     return tenant
 
 
