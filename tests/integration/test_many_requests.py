@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import tracemalloc
 from collections import Counter
 from random import Random
 
@@ -25,10 +26,12 @@ class Servers:
         self.running = Counter[str]()
         self.most = Counter[str]()
         self.asked = Counter[str]()
+        self.tasks = 0
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         host = request.url.host
         self.asked[host] += 1
+        self.tasks = max(self.tasks, len(asyncio.all_tasks()))
         self.running[host] += 1
         self.most[host] = max(self.most[host], self.running[host])
         await asyncio.sleep(LATENCY)
@@ -36,8 +39,8 @@ class Servers:
         return httpx.Response(200, content=b"x" * 2_000)
 
 
-def ask_all(clients: int) -> tuple[Servers, float]:
-    """Asks each provider about each client; gives the seconds it took."""
+def ask_all(clients: int) -> tuple[Servers, float, int]:
+    """Asks each provider about each client; gives the seconds it took and the most bytes it held."""
     servers = Servers()
 
     async def run() -> float:
@@ -60,12 +63,16 @@ def ask_all(clients: int) -> tuple[Servers, float]:
             )
             return time.perf_counter() - started
 
-    return servers, asyncio.run(run())
+    tracemalloc.start()
+    seconds = asyncio.run(run())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return servers, seconds, peak
 
 
 def test_providers_are_asked_side_by_side_at_their_rates() -> None:
     clients = 300
-    servers, seconds = ask_all(clients)
+    servers, seconds, peak = ask_all(clients)
     assert set(servers.asked.values()) == {clients}
     assert len(servers.asked) == PROVIDERS
     assert max(servers.most.values()) <= CONNECTIONS
@@ -73,3 +80,6 @@ def test_providers_are_asked_side_by_side_at_their_rates() -> None:
     assert seconds >= least
     # One after another would be a minute and a quarter; how near to the least it comes is for a machine of its own.
     assert seconds < clients * PROVIDERS * LATENCY / 2
+    assert peak < 60_000_000
+    # What waits is no task: those under way, and the one that waits for them.
+    assert servers.tasks <= PROVIDERS * CONNECTIONS + 1
