@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from clientlore.clock import FrozenClock
-from clientlore.testing.workspaces import open_workspace
+from clientlore.testing.workspaces import open_copy, open_workspace
 from clientlore.workspace import Workspace
 
 KINDS = ("unit", "glue", "integration", "e2e")
@@ -83,6 +83,5 @@ def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def workspace(tmp_path: Path, clock: FrozenClock, empty_home: Path) -> Iterator[Workspace]:
     """An empty workspace on the embedded default."""
     # Making the tables costs more than most tests do.
-    shutil.copytree(empty_home, tmp_path / "home")
-    with open_workspace(tmp_path / "home", clock) as opened:
+    with open_copy(empty_home, tmp_path / "home", clock) as opened:
         yield opened

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from clientlore.runs import marts
 from clientlore.runs.stages import run_stage
 from clientlore.storage import dbt
 from clientlore.testing.demo import play_demo
-from clientlore.testing.workspaces import open_workspace
+from clientlore.testing.workspaces import open_copy, open_workspace
 from clientlore.workspace import Workspace
 from tests.conftest import NOW
 from tests.support.typed import Commands, Said
@@ -95,8 +94,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def demo(played: Path, tmp_path: Path, clock: FrozenClock) -> Iterator[Workspace]:
     """That home, to do with as one likes."""
-    shutil.copytree(played, tmp_path / "home")
-    with open_workspace(tmp_path / "home", clock) as opened:
+    with open_copy(played, tmp_path / "home", clock) as opened:
         yield opened
 
 

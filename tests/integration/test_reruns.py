@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import permutations
@@ -22,7 +21,7 @@ from clientlore.runs.orchestrator import InlineOrchestrator, RunRequest
 from clientlore.runs.stages import DAILY
 from clientlore.testing.derived import derived_tables, differences
 from clientlore.testing.feeds import Answer, Entry, FeedServer, rss
-from clientlore.testing.workspaces import open_workspace, put_tenant
+from clientlore.testing.workspaces import open_copy, open_workspace, put_tenant
 from clientlore.workspace import Workspace
 from tests.conftest import NOW
 
@@ -77,8 +76,7 @@ def three_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def worked(three_days: Path, tmp_path: Path, clock: FrozenClock) -> Iterator[Workspace]:
     """That home, to do with as one likes."""
-    shutil.copytree(three_days, tmp_path / "worked")
-    with open_workspace(tmp_path / "worked", clock) as opened:
+    with open_copy(three_days, tmp_path / "worked", clock) as opened:
         yield opened
 
 

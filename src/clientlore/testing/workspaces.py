@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from pathlib import Path
 
@@ -19,6 +20,12 @@ def open_workspace(
     """A workspace in a folder. The caller closes it."""
     made = Settings.model_validate({"home": home, **settings})
     return Workspace.open(made, clock=clock, providers=providers)
+
+
+def open_copy(home: Path, to: Path, clock: Clock) -> Workspace:
+    """A workspace in a copy of a home, which stays as it is. The caller closes it."""
+    shutil.copytree(home, to)
+    return open_workspace(to, clock)
 
 
 def put_tenant(workspace: Workspace, text: str, folder: Path | None = None) -> list[Change]:
